@@ -79,6 +79,9 @@ Origin = Literal["model", "picked", "cue", "fallback", "typed", "edited"]
 Moderation = Literal["scripted", "balanced", "led"]
 """The moderator's policy. `scripted`: fixed phases; `balanced`: rules choose its next act from the talk so far; `led`:
 a model chooses among the acts that the rules allow."""
+Memory = Literal["window", "whole"]
+"""What a speaker is shown of a talk. `window`: the last turns word by word, and a line of each one before them;
+`whole`: every turn."""
 STEERED: tuple[ProtocolName, ...] = ("self-guidance",)
 """Protocols whose moderator may have a policy other than `scripted`."""
 Act = Literal[
@@ -813,6 +816,7 @@ class Scenario(Noun):
     protocol: ProtocolName
     moderation: Annotated[Moderation, Field(exclude_if=lambda moderation: moderation == "scripted")] = "scripted"
     """Scenarios stored by version 0.1 do not say it, and were scripted."""
+    memory: Annotated[Memory, Field(exclude_if=lambda memory: memory == "window")] = "window"
     measure: Annotated[tuple[Measure, ...], Field(exclude_if=is_empty)] = ()
     language: Spoken = DEFAULT_LANGUAGE
     """All talk in it; `native`: everybody in the own language."""

@@ -34,6 +34,7 @@ from culturepark.domain import (
     LanguageCode,
     Limits,
     Measure,
+    Memory,
     Mined,
     Moderation,
     Noun,
@@ -131,6 +132,9 @@ class ScenarioFile(Noun):
     moderation: Moderation | None = None
     """The moderator's policy. `balanced`, the default of self-guidance: rules choose what to ask, and of whom, from
     the talk so far; `led`: the moderator's model chooses among what the rules allow; `scripted`: fixed phases."""
+    memory: Memory = "window"
+    """What a speaker is shown of the talk. `window`, the default: the last turns word by word and a line of each one
+    before them, so that a talk's cost grows with its turns and not with their square; `whole`: every turn."""
     measure: tuple[Measure, ...] = ()
     """What models are asked after each talk to measure it, beside what is counted: `stance` (can a judge tell each
     person's answer from what was said alone?) and `understanding` (does a reader of the talk know better what each
@@ -261,7 +265,7 @@ def load_edition(path: Path, dialogues_per_seed: int | None = None) -> Edition:
         raise CatalogError(placed(path, problems))
     scenario = Scenario(
         **{name: getattr(file, name) for name in ("name", "title", "setting", "protocol", "language", "stances")},
-        **{name: getattr(file, name) for name in ("limits", "distill", "samples", "mine", "measure")},
+        **{name: getattr(file, name) for name in ("limits", "distill", "samples", "mine", "measure", "memory")},
         across=file.across or "interpreter",
         moderation=file.moderation or ("balanced" if file.protocol in STEERED else "scripted"),
         cultures=cultures,

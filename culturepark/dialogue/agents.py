@@ -17,7 +17,7 @@ from pydantic import BaseModel
 from culturepark.dialogue import phrasing
 from culturepark.dialogue.guards import clean, cleaned
 from culturepark.dialogue.marks import mark_in
-from culturepark.dialogue.memory import scenes_of
+from culturepark.dialogue.memory import first_shown, line_of, lines_kept, scenes_of
 from culturepark.dialogue.protocol import Move, Slot
 from culturepark.dialogue.tongues import listening, tongues_of
 from culturepark.domain import DEFAULT_LANGUAGE, Casting, Mark, Participant, Scenario, Scene, Turn, storable
@@ -207,8 +207,14 @@ class PersonaAgent(Agent):
         """
         messages = [{"role": "system", "content": self.card}]
         waiting: list[str] = []
-        others = [turn for turn in heard if turn.speaker != self.key]
-        for turn in others[-2:] if self.client.small else heard:
+        shown = heard
+        if self.client.small:
+            shown = [turn for turn in heard if turn.speaker != self.key][-2:]
+        elif phrasing.windowed(self.scenario, small=False):
+            before, shown = heard[: (first := first_shown(len(heard)))], heard[first:]
+            if lines := self._lines(before):
+                waiting.append(self.language.frame("said_before").render(lines="\n".join(lines)))
+        for turn in shown:
             if turn.speaker == self.key:
                 messages.append({"role": "user", "content": "\n\n".join(waiting) or "…"})
                 messages.append({"role": "assistant", "content": phrasing.heard(turn.text)})
@@ -221,6 +227,15 @@ class PersonaAgent(Agent):
         waiting.append(frame.render(called=self.called, request=line))
         messages.append({"role": "user", "content": "\n\n".join(waiting)})
         return messages
+
+    def _lines(self, before: Sequence[Heard]) -> list[str]:
+        """Return a line of each speech that is not shown word by word; the moderator's questions are left out."""
+        speeches = [turn for turn in before if turn.speaker != MODERATOR]
+        own = [turn.speaker == self.key for turn in speeches]
+        return [
+            f"- {self.label(speeches[place].speaker)}: {line_of(speeches[place].text, self.language, own=own[place])}"
+            for place in lines_kept(own)
+        ]
 
 
 class ModeratorAgent(Agent):

@@ -1,4 +1,7 @@
-"""Which of a person's remembered scenes comes to mind at a turn. Pure.
+"""What a person has in mind at a turn: what was said before the last turns, and a remembered scene. Pure.
+
+A speaker is shown the last turns word by word and a line of each speech before them, so that the length of a prompt has
+a limit however long the talk is. The line is the speech's own beginning, where people answer what they were asked.
 
 A scene may be told once in a run. So each dialogue of a person has scenes of its own, those that are nearest to its
 question; in the dialogue they come to mind by what was just said, until they are told.
@@ -17,6 +20,7 @@ import regex
 
 from culturepark.dialogue.stance import unit
 from culturepark.domain import Casting, Persona, Scene, Seed
+from culturepark.languages import Language
 
 STEM = 5
 """Characters by which two forms of a word are taken for one."""
@@ -32,6 +36,17 @@ ARABIC_ARTICLE = regex.compile(r"^[وف]?[بكل]?(?:ال|لل)(?=\p{Arabic}{3})
 """The article, with what is written in front of it."""
 ARABIC_MARKS = regex.compile(r"[\u064b-\u0652\u0640]")
 """Marks that hardly anybody writes."""
+LATEST, STEP = 4, 4
+"""Turns that are shown word by word at least, and how many leave at a time. Between two steps a prompt only grows, and
+a server's prompt cache holds."""
+LINES_OF_OWN, LINES_OF_OTHERS = 8, 8
+"""The most earlier speeches of which a line is shown."""
+LEAST_OF_OWN, LEAST_OF_OTHERS = 100, 60
+"""Characters from which on the first sentences of a speech are enough. A person has to know its own words best."""
+MOST_OF_LINE = 200
+"""Characters of a line."""
+SHORTER = 0.4
+"""Length of a text in a script without spaces, as a share of the same text in another."""
 Words = frozenset[str]
 Scenes = Mapping[tuple[int, str], tuple[int, ...]]
 """(Number of a dialogue, persona's key) -> the scenes, by their place on the card, that may be told there."""
@@ -47,6 +62,38 @@ def words(text: str) -> Words:
         elif len(bare := ARABIC_ARTICLE.sub("", word)) > 3 or (bare != word and len(bare) > 2):
             stems.add(bare[:STEM])
     return frozenset(stems)
+
+
+def first_shown(count: int) -> int:
+    """Return the number of turns, of so many, that are not shown word by word any more."""
+    return max(0, (count - LATEST) // STEP * STEP)
+
+
+def lines_kept(own: Sequence[bool]) -> list[int]:
+    """Return the places of the earlier speeches of which a line is shown, in their order.
+
+    The first and the last ones stay: at the beginning people say who they are and what they would do.
+
+    Args:
+        own: for each earlier speech, whether it is the person's own.
+    """
+    kept: list[int] = []
+    for mine, most in ((True, LINES_OF_OWN), (False, LINES_OF_OTHERS)):
+        places = [place for place, is_own in enumerate(own) if is_own is mine]
+        kept += places if len(places) <= most else [*places[: most // 4], *places[most // 4 - most :]]
+    return sorted(kept)
+
+
+def line_of(text: str, language: Language, *, own: bool) -> str:
+    """Return the beginning of a speech: as many whole sentences as say something, on one line."""
+    share = SHORTER if SOLID.search(text) else 1.0
+    least, most = share * (LEAST_OF_OWN if own else LEAST_OF_OTHERS), round(share * MOST_OF_LINE)
+    text = " ".join(text.split())
+    end = next((end for _, end in language.sentences(text) if end >= least), len(text))
+    if end <= most:
+        return text[:end]
+    cut = text[:most]
+    return (cut.rpartition(" ")[0] or cut).rstrip(",;:-–— ") + " …"
 
 
 @lru_cache(maxsize=4096)

@@ -23,7 +23,8 @@ def card(casting: Casting, participant: Participant, scenario: Scenario, *, smal
     """Return the system prompt of one agent, and its digest. It is the same for the whole dialogue."""
     persona = participant.persona
     language = load_language(scenario.language)
-    template = language.prompt("persona-small" if small else protocol_of(scenario.protocol).card)
+    name = "persona-small" if small else protocol_of(scenario.protocol).card
+    template = language.own_first(name) if windowed(scenario, small=small) else language.prompt(name)
     others = [p.persona for p in casting.participants if p.persona.key != persona.key]
     own = [saying for saying in persona.sayings if saying.language.partition("-")[0] == language.code]
     sayings = " ".join(
@@ -40,6 +41,11 @@ def card(casting: Casting, participant: Participant, scenario: Scenario, *, smal
         "language": language.own_name,
     }
     return template.render(**values), template.digest
+
+
+def windowed(scenario: Scenario, *, small: bool) -> bool:
+    """Return whether speakers are shown the last turns alone. A user may come back to anything that was said."""
+    return scenario.memory == "window" and not small and not protocol_of(scenario.protocol).user_sits
 
 
 def named(persona: Persona) -> str:

@@ -174,6 +174,18 @@ class Language:
         return Prompt(self._read(f"{name}.md").strip())
 
     @cache  # noqa: B019
+    def own_first(self, name: str) -> Prompt:
+        """Return a card with what is the same in all dialogues of a person first, and the table and its subject last.
+
+        So a provider's cache of beginnings holds from one dialogue of a person to the next.
+        """
+        _, *paragraphs = self.prompt(name).text.split("\n\n")
+        subject = [text for text in paragraphs if "{{question}}" in text]
+        others = [text for text in paragraphs if "{{question}}" not in text]
+        table = "\n".join([self.frame("at_table").text, *subject])
+        return Prompt("\n\n".join([self.frame("you_are").text, *others, table]))
+
+    @cache  # noqa: B019
     def section(self, name: str, heading: str, part: str) -> Prompt:
         """Return the text under `# heading` / `## part` of a file that holds several."""
         return Prompt(self.sections(name)[heading, part])

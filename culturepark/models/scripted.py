@@ -134,8 +134,8 @@ def ratings(material: JsonObject) -> JsonObject:
 
 def talk(system: str, messages: list[JsonObject], body: JsonObject) -> str:
     """Return one turn out of the card: first the name and home, then the stance, then one norm or custom each."""
-    nth = sum(m["role"] == "assistant" for m in messages)
-    name = first_group(r"You are ([^,\n]+),", system) or "somebody"
+    nth = spoken_before(messages, first_group(r"You are (.+) all the time", system) or "")
+    name = first_group(r"^You are ([^,\n]+?)(?:,|\. This is your life)", system) or "somebody"
     place = first_group(r"live in ([^,\n]+),", system) or "here"
     stance = first_group(r"in the words of a questionnaire: (.+?)\. That is", system)
     norms = re.findall(r"^- (.+)$", system.partition("What you know from home:")[2].partition("\n\n")[0], re.M)
@@ -162,6 +162,12 @@ def talk(system: str, messages: list[JsonObject], body: JsonObject) -> str:
     opener = OPENERS[number(name, nth, body.get("seed")) % len(OPENERS)]
     speech = f"{opener} {sentences[(nth - 1) % len(sentences)] if sentences else 'We keep to what we know.'}"
     return marked(speech, "rule", "card")
+
+
+def spoken_before(messages: list[JsonObject], called: str) -> int:
+    """Return how often a person has spoken: its turns in the prompt, and the lines of those before them."""
+    lines = re.findall(rf"^- {re.escape(called)}: ", str(messages[1]["content"]), re.M) if len(messages) > 1 else []
+    return len(lines) + len([m for m in messages if m["role"] == "assistant"])
 
 
 def follow_up(messages: list[JsonObject]) -> str:
@@ -211,9 +217,13 @@ def in_another_language(system: str, messages: list[JsonObject]) -> str:
     """
     for code in PACKAGES:
         language = load_language(code)
-        for name in (*CARDS, *QUESTIONS) if code != DEFAULT_LANGUAGE else ():
+        for name in CARDS if code != DEFAULT_LANGUAGE else ():
+            templates = [language.own_first(name)] * (name == "persona") + [language.prompt(name)]
+            if holes := next(filter(None, (filled_in(template, system) for template in templates)), None):
+                return told_by(holes, messages, language)
+        for name in QUESTIONS if code != DEFAULT_LANGUAGE else ():
             if holes := filled_in(language.prompt(name), system):
-                return told_by(holes, messages, language) if name in CARDS else asked_of(holes["called"], messages)
+                return asked_of(holes["called"], messages)
     return "…"
 
 
@@ -234,7 +244,7 @@ def filled_in(template: Prompt, text: str) -> dict[str, str] | None:
 
 def told_by(holes: dict[str, str], messages: list[JsonObject], language: Language) -> str:
     """Return one turn out of a card: first name and home, then the stance, then one norm or custom each."""
-    nth = sum(m["role"] == "assistant" for m in messages)
+    nth = spoken_before(messages, holes["called"])
     norms = re.findall(r"^- (.+)$", holes["norms"], re.M)
     reasons = re.findall(r"^- .+?: (.+)$", holes["values"], re.M) or norms
     stance = filled_in(language.prompt("stance"), holes["stance"])

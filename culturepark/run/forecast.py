@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from math import ceil, sqrt
 from typing import get_args
 
-from culturepark.dialogue import phrasing
+from culturepark.dialogue import memory, phrasing
 from culturepark.dialogue.agents import SHOWN
 from culturepark.dialogue.casting import Plan
 from culturepark.dialogue.policy import expected_slots
@@ -71,6 +71,8 @@ SLIP_TOKENS = 80
 CARD_SHARE = 0.6
 """Part of a speaker's prompt that the judge of slips is shown too: what is on the card, but for the manner."""
 SCENE_TOKENS = 130
+LINE_TOKENS = 35
+"""Of a turn that is shown by its beginning alone."""
 TURN_TOKENS = 15
 """Of the JSON around a turn."""
 ITEM_TOKENS = 130
@@ -247,6 +249,7 @@ def totals(plan: Plan, scenario: Scenario, guess: Guess) -> Totals:
         chair = load_language(tongues.moderator)
         follow_up, moderate = (tokens.count(chair.prompt(name).text, "") for name in ("follow-up", "moderate"))
         transcript = introductions = 0
+        heard_so_far: list[int] = []
         speeches = 0
         heard, told = listening(casting, scenario, tongues.moderator, tongues)
         for slot in expected_slots(told, heard):
@@ -256,7 +259,8 @@ def totals(plan: Plan, scenario: Scenario, guess: Guess) -> Totals:
                 add("interpreter", others, others * (fixed["interpret"] + AROUND_RENDERED + said), others * said)
             if slot.act == "speech":
                 again = 1 + guess.asked_again
-                add("speaker", again, again * (cards[slot.person] + transcript + 60), again * turn_tokens)
+                shown = windowed_tokens(heard_so_far) if phrasing.windowed(scenario, small=False) else transcript
+                add("speaker", again, again * (cards[slot.person] + shown + 60), again * turn_tokens)
                 speeches += 1
             elif slot.act == "follow-up":
                 shown = transcript if scenario.moderation == "led" else SHOWN * turn_tokens
@@ -264,7 +268,8 @@ def totals(plan: Plan, scenario: Scenario, guess: Guess) -> Totals:
                     add("moderator", 1, follow_up + 2 * turn_tokens, 30)
                 else:
                     add("moderator", 1, moderate + min(transcript, shown), 45)
-            transcript += turn_tokens if slot.act == "speech" else 35
+            heard_so_far.append(turn_tokens if slot.act == "speech" else 35)
+            transcript += heard_so_far[-1]
             introductions = transcript if slot.phase == probes.INTRODUCTIONS else introductions
         statements = speeches * guess.statements_a_turn
         foreign += 0 if english else statements * guess.pass_on
@@ -302,6 +307,12 @@ def totals(plan: Plan, scenario: Scenario, guess: Guess) -> Totals:
         sent = calls * fixed["render-check"] + pairs * COMPARED_TOKENS
         add("verifier", calls, sent, pairs * DIFFERENCE_TOKENS, "render")
     return sums
+
+
+def windowed_tokens(turns: Sequence[int]) -> int:
+    """Return the tokens of the talk that a speaker is shown after turns of so many tokens."""
+    before = min(memory.first_shown(len(turns)), memory.LINES_OF_OWN + memory.LINES_OF_OTHERS)
+    return sum(turns[memory.first_shown(len(turns)) :]) + LINE_TOKENS * before
 
 
 def checked(

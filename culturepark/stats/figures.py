@@ -316,6 +316,9 @@ class Tokens(Figures):
     prompt: int
     cached: int
     """Prompt tokens that were cached."""
+    cached_share: dict[str, Rounded | None]
+    """Stage -> the share of its prompt tokens that were cached; `dialogue` is that of speakers, and of the moderator,
+    whose prompts are few and short. None where no server told."""
     completion: int
     reasoning: int
     """Completion tokens that were thoughts, as far as servers report them."""

@@ -337,7 +337,13 @@ def calls_of(look: Look, run: RunRow) -> tuple[Calls, Tokens, float | None, int]
     unpriced = count(
         col(CallRow.endpoint).startswith("http"), col(CallRow.response).is_not(None), col(CallRow.cost_usd).is_(None)
     )
-    tokens = Tokens(prompt=prompt, cached=cached, completion=completion, reasoning=reasoning)
+    tokens = Tokens(
+        prompt=prompt,
+        cached=cached,
+        cached_share={row[0]: row[3] / row[2] if row[3] is not None and row[2] else None for row in by_stage},
+        completion=completion,
+        reasoning=reasoning,
+    )
     return calls, tokens, sum(costs) if costs else None, unpriced
 
 

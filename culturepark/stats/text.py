@@ -98,6 +98,8 @@ ON_SCREEN = (
     "stance_found", "foreseen",
 )  # fmt: skip
 """Measures of talks that are shown without `--json`."""
+CACHED = {"dialogue": "speakers"}
+"""What a stage of calls is called beside the share of its prompts that was cached, where that is another word."""
 COUNTS = ("words", "echo", "echo_longest", "prompt_tokens", "completion_tokens")
 RATES = (
     "asked", "balance", "smallest", "statements", "calls",
@@ -219,6 +221,9 @@ def funnel_lines(stats: RunStats, where: str = "") -> Iterator[str]:
     yield (
         f"  tokens      {tokens.prompt:,} prompt ({tokens.cached:,} cached), {tokens.completion:,} completion{thoughts}"
     )
+    if shares := {stage: share for stage, share in tokens.cached_share.items() if share}:
+        cached = ", ".join(f"{safe(CACHED.get(stage, stage))} {share:.0%}" for stage, share in shares.items())
+        yield f"    cached    {cached}"
     for endpoint in stats.endpoints:
         takes = "; ".join(str(Learnt(name, value)) for name, value in endpoint.takes.items())
         yield f"  endpoint    {safe(endpoint.model)} at {safe(endpoint.endpoint)} {safe(takes)}"

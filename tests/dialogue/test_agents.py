@@ -24,7 +24,19 @@ from culturepark.dialogue.agents import MODERATOR, Ask, LedgerClient, as_team, s
 from culturepark.dialogue.autogen import LedgerChatClient, agent_name, client_of
 from culturepark.dialogue.loop import Ending, converse
 from culturepark.dialogue.protocol import schedule
-from culturepark.domain import Casting, JsonObject, Participant, Persona, Scenario, Seed, Setting, Stance, Status, Turn
+from culturepark.domain import (
+    Casting,
+    JsonObject,
+    Memory,
+    Participant,
+    Persona,
+    Scenario,
+    Seed,
+    Setting,
+    Stance,
+    Status,
+    Turn,
+)
 from culturepark.errors import CatalogError, UsageError
 from culturepark.models.budget import Budget
 from culturepark.models.chat import ChatModel, Reply, Request, Traits
@@ -188,11 +200,14 @@ class Held:
 
     def requests_of(self, persona: Persona) -> list[list[dict[str, str]]]:
         """The message lists that one persona's agent sent, in order."""
-        begin = f"You are {persona.name},"
+        begin = f"You are {persona.name},", f"You are {persona.name}. "
         return [body["messages"] for body in self.speaker.sent if body["messages"][0]["content"].startswith(begin)]
 
 
-async def hold(casting: Casting, scenario: Scenario, ledger: Ledger, *, small: bool = False) -> Held:
+async def hold(
+    casting: Casting, scenario: Scenario, ledger: Ledger, *, small: bool = False, memory: Memory = "window"
+) -> Held:
+    scenario = scenario.model_copy(update={"memory": memory})
     traits = Traits(small=small, grammar=small)
     speaker, moderator = Recorder(speaks, traits), Recorder(asks, traits)
     turns: list[Turn] = []
@@ -272,7 +287,7 @@ async def test_no_grammar_holds_a_word_of_another_card(name: str, ledger: Ledger
 
 @pytest.mark.parametrize("name", TALKS)
 async def test_own_turns_are_assistant_messages_and_those_of_others_user_messages(name: str, ledger: Ledger) -> None:
-    held = await hold(*TALKS[name], ledger)
+    held = await hold(*TALKS[name], ledger, memory="whole")
     called = {p.persona.key: p.persona.called for p in held.casting.participants} | {MODERATOR: "Moderator"}
     for me in held.casting.participants:
         key = me.persona.key
@@ -293,9 +308,10 @@ async def test_own_turns_are_assistant_messages_and_those_of_others_user_message
 
 @pytest.mark.parametrize("name", TALKS)
 async def test_the_prompt_only_grows_at_its_end_and_the_request_comes_last(name: str, ledger: Ledger) -> None:
-    held = await hold(*TALKS[name], ledger)
+    held = await hold(*TALKS[name], ledger, memory="whole")
     for me in held.casting.participants:
         requests = held.requests_of(me.persona)
+        assert requests
         for earlier, later in pairwise(requests):
             assert later[: len(earlier) - 1] == earlier[:-1]
             heard, request = earlier[-1]["content"].rsplit("\n\n", 1)

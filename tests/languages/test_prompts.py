@@ -263,8 +263,9 @@ def test_the_card_of_every_persona_is_rendered_whole(setting: str, small: bool) 
             text, text_digest = phrasing.card(casting, participant, scenario, small=small)
             persona = participant.persona
             assert filled(text), text
-            assert text_digest == ENGLISH.prompt("persona-small" if small else "persona").digest
-            assert text.startswith(f"You are {persona.name},")
+            template = ENGLISH.prompt("persona-small") if small else ENGLISH.own_first("persona")
+            assert text_digest == template.digest
+            assert text.startswith(f"You are {persona.name}")
             assert all(norm.text in text for norm in persona.norms)
             assert all(value.value in text for value in persona.values)
             assert persona.country_name in text

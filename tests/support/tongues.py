@@ -98,7 +98,8 @@ def laid_out(folder: Path, monkeypatch: pytest.MonkeyPatch, *codes: LanguageCode
         changed = {"moderator = ": moderator, "ask_nothing = ": sentence}
         for start, text in changed.items():
             lines = [f"{start}{json.dumps(text, ensure_ascii=False)}" if x.startswith(start) else x for x in lines]
-        (package / "language.toml").write_text("\n".join(lines), "utf-8")
+        toml = "\n".join(lines).replace("You are {{", f"[{code}] {{{{")
+        (package / "language.toml").write_text(toml, "utf-8")
         sys.modules.pop(package.name, None)
         register(code, package.name)
     yield
