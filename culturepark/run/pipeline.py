@@ -65,8 +65,6 @@ from culturepark.store.tables import DialogueRow, ProbeRow, RunRow, VerdictRow
 from culturepark.terminal.safe import show_origin
 
 if TYPE_CHECKING:
-    from sqlmodel import Session
-
     from culturepark.dialogue.memory import Scenes
     from culturepark.distill.ask import Asker
     from culturepark.distill.dedup import Blocks, Entry, TextPair
@@ -76,6 +74,7 @@ if TYPE_CHECKING:
     from culturepark.distill.wordings import Wordings
     from culturepark.models.embedder import Embedder
     from culturepark.run.rating import Pair
+    from culturepark.store.questions import Rows
 
 SECOND_LOOKS = 3
 """How often the verifier is asked about more pairs because of what it said about others."""
@@ -753,7 +752,7 @@ class Run:
         with writing_rows(self.store, self.row.id) as rows:
             rows.replace_duplicates(duplicates)
             for key in questions:
-                rows.write(shaping.of(self._judged(key, rows.session), repeated), rows.known_on(key))
+                rows.write(shaping.of(self._judged(key, rows), repeated), rows.known_on(key))
             rows.drop(shaping.too_many(), SHAPE_SHARE)
             return rows.idle_reviews()
 
@@ -874,16 +873,18 @@ class Run:
         """Return the keys of the questions of the run, in the order of its dialogues."""
         from culturepark.store.questions import questions_of
 
-        with self.store.database.reading() as session:
-            return questions_of(session, self.row.id)
+        return questions_of(self.store, self.row.id)
 
-    def _judged(self, seed_key: str, session: Session | None = None) -> list[Judged]:
-        """Return the statements on one question that count, with what decides about their samples."""
+    def _judged(self, seed_key: str, rows: Rows | None = None) -> list[Judged]:
+        """Return the statements on one question that count, with what decides about their samples.
+
+        Args:
+            rows: reads them inside its transaction.
+        """
         from culturepark.distill.samples import Judged, by_criterion
-        from culturepark.store.questions import mined_on
+        from culturepark.store.questions import mined_of
 
-        with self.store.database.reading() if session is None else nullcontext(session) as look:
-            mined = mined_on(look, self.row, seed_key)
+        mined = rows.mined_on(self.row, seed_key) if rows else mined_of(self.store, self.row, seed_key)
         plans: dict[int, Casting] = {}
         for number in {one.dialogue for one in mined}:
             casting = self.castings[number]

@@ -24,7 +24,6 @@ from culturepark.store.standing import Standing, idle, of_sample, one_at_a_time,
 from culturepark.store.store import Store, counting
 from culturepark.store.tables import (
     DialogueRow,
-    DuplicateRow,
     RunRow,
     SlipRow,
     StatementRow,
@@ -59,11 +58,18 @@ class Mined:
     """Criterion, relation and decision of each verdict of the current round."""
 
 
-def questions_of(look: Session, run_id: str) -> list[str]:
+def questions_of(store: Store, run_id: str) -> list[str]:
     """Return the keys of the seeds of a run, in the order of its dialogues."""
     first = func.min(col(DialogueRow.number))
     query = select(col(DialogueRow.seed_key)).where(col(DialogueRow.run_id) == run_id)
-    return [key for (key,) in of_columns(look.execute(query.group_by(col(DialogueRow.seed_key)).order_by(first)))]
+    with store.database.reading() as look:
+        return [key for (key,) in of_columns(look.execute(query.group_by(col(DialogueRow.seed_key)).order_by(first)))]
+
+
+def mined_of(store: Store, run: RunRow, seed_key: str) -> list[Mined]:
+    """Return what `mined_on` does."""
+    with store.database.reading() as look:
+        return mined_on(look, run, seed_key)
 
 
 def mined_on(look: Session, run: RunRow, seed_key: str) -> list[Mined]:
@@ -124,6 +130,9 @@ class Rows:
         self.session = session
         self.run_id = run_id
         self.reviews: Standing = standing_reviews(session, run_id)
+
+    def mined_on(self, run: RunRow, seed_key: str) -> list[Mined]:
+        return mined_on(self.session, run, seed_key)
 
     def replace_duplicates(self, duplicates: Iterable[Duplicate]) -> None:
         self.session.execute(delete(DUPLICATES).where(hangs_on(DUPLICATES.c.statement_id, self.run_id)))
@@ -228,9 +237,3 @@ def replace_rows(
         rows.replace_duplicates(duplicates)
         rows.write(samples, rows.known(hangs_on(SAMPLES.c.statement_id, run_id)))
         return rows.idle_reviews()
-
-
-def duplicates_of(look: Session, run_id: str) -> set[str]:
-    """Return the ids of the statements of a run that another one stands for."""
-    query = select(col(DuplicateRow.statement_id)).where(hangs_on(col(DuplicateRow.statement_id), run_id))
-    return {name for (name,) in of_columns(look.execute(query))}

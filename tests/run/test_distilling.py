@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from sqlmodel import delete
 
 from culturepark.models.spec import LEXICAL
 from culturepark.run.pipeline import Run
@@ -35,8 +36,7 @@ def run(path: Path) -> Iterator[Run]:
 
 
 def questions(run: Run) -> list[str]:
-    with run.store.database.reading() as session:
-        return questions_of(session, "a")
+    return questions_of(run.store, "a")
 
 
 def test_it_makes_the_rows_that_there_were_however_often_and_in_whatever_order_questions_were_compared(
@@ -72,14 +72,14 @@ def test_a_question_is_compared_again_only_if_its_statements_have_changed(run: R
 def test_nothing_is_stored_if_it_stops_between_two_questions(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     before = dump(Path(run.store.database.path))
     with run.store.database.writing() as session:
-        for table in (DuplicateRow, SampleRow):
-            session.execute(table.__table__.delete())  # type: ignore[attr-defined]
+        session.execute(delete(DuplicateRow))
+        session.execute(delete(SampleRow))
     judged = Run._judged
 
-    def stopped_at_the_last(self: Run, key: str, session: object = None) -> object:
-        if session is not None and key == questions(run)[-1]:
+    def stopped_at_the_last(self: Run, key: str, rows: object = None) -> object:
+        if rows is not None and key == questions(run)[-1]:
             raise KeyboardInterrupt
-        return judged(self, key, session)  # type: ignore[arg-type]
+        return judged(self, key, rows)  # type: ignore[arg-type]
 
     monkeypatch.setattr(Run, "_judged", stopped_at_the_last)
     with pytest.raises(KeyboardInterrupt):
