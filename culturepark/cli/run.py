@@ -58,7 +58,7 @@ def simulate(
     seed: Annotated[int, typer.Option(help="Draws stances, people and samples.", min=0, max=2**62)] = 1,
     dialogues: Annotated[int | None, typer.Option(min=1, max=10_000, help="Per seed and culture.")] = None,
     concurrency: Annotated[
-        int | None, typer.Option(min=1, max=512, help="Dialogues at once (4 local, 16 remote).")
+        int | None, typer.Option(min=1, max=512, help="Requests in flight at once (4 local, 16 remote).")
     ] = None,
     limits: Limits = UNLIMITED,
     until: Annotated[Until, typer.Option(help="Last stage to do.")] = "samples",

@@ -33,7 +33,7 @@ from culturepark.models import prices, tokens
 from culturepark.models.abilities import Abilities, Learnt
 from culturepark.models.budget import Budget
 from culturepark.models.chat import ChatModel, Reply, Request, Usage, canonical, digest, hit_the_limit, token_limit
-from culturepark.models.pace import Pace, Place
+from culturepark.models.pace import Pace, Place, Rank, as_they_come
 from culturepark.models.thoughts import ADVICE
 from culturepark.redact import shortened
 
@@ -111,6 +111,17 @@ class CallLog(Protocol):
     def learn(self, endpoint: str, model: str, name: str, value: Any, said: str) -> None: ...
 
 
+class Order:
+    """Decides which of the requests that wait goes first: as they come. A subclass may know better."""
+
+    def asks(self, subject_id: str, stage: str, pace: Pace) -> Callable[[], Rank]:  # noqa: ARG002
+        """Return the rank of a request that is about to be made; it is asked anew whenever there is a place to give."""
+        return as_they_come
+
+    def has_room(self) -> None:
+        """Called whenever an endpoint could take one more request, and none waits."""
+
+
 @dataclass
 class Ledger:
     """One run's way to its models."""
@@ -125,6 +136,7 @@ class Ledger:
     down_after: int = DOWN_AFTER
     notice: Callable[[str], None] = lambda _: None
     """Called with news for a user who waits."""
+    order: Order = field(default_factory=Order)
     paces: dict[str, Pace] = field(default_factory=dict)
     given_up: dict[str, int] = field(default_factory=dict)
     """Requests given up in a row, over all dialogues, by endpoint."""
@@ -179,6 +191,7 @@ class Ledger:
         # The digest of the full request, not of the adapted one: an answer stays found when more is learnt.
         request_digest = digest(model.endpoint, canonical(whole))
         asked = Asked(model, stage, str(whole.get("model") or model.spec), whole, pace)
+        rank = self.order.asks(subject_id, stage, pace)
         while True:
             await asyncio.sleep(0)  # stored and scripted answers take no time, and Ctrl-C has to be heard
             if isinstance(self.halted, Interrupted):
@@ -188,7 +201,7 @@ class Ledger:
             body = asked.adapted(self._abilities_of(asked))
             asked.attempt += 1
             text = canonical(body)
-            async with pace.place(len(text) // 4 + request.max_tokens, self._may_ask) as place:
+            async with pace.place(len(text) // 4 + request.max_tokens, self._may_ask, rank) as place:
                 call = Call(
                     run_id=self.run_id,
                     stage=stage,
@@ -226,7 +239,9 @@ class Ledger:
         if model.endpoint not in self.paces:
             remote = model.spec.remote
             rpm, tpm = (self.rpm, self.tpm) if remote else (None, None)
-            pace = self.paces[model.endpoint] = Pace(self.most_in_flight, rpm, tpm, patient=not remote)
+            pace = self.paces[model.endpoint] = Pace(
+                self.most_in_flight, rpm, tpm, patient=not remote, on_room=self.order.has_room
+            )
             if rpm or tpm:
                 pace.remember(self.log.lately(model.endpoint))
         return self.paces[model.endpoint]

@@ -1,5 +1,7 @@
 """Limits how fast one endpoint is asked: requests at once, requests a minute, tokens a minute.
 
+Among the requests that wait, the one of the least rank goes first. Each is woken when it is its turn, and no other.
+
 Congestion is controlled as in TCP (RFC 5681): one more request at a time while all goes well, half as many after a
 refusal or when answers grow slow, and a single one after a pause, so that no storm follows it.
 """
@@ -11,6 +13,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from itertools import count
 from time import monotonic
 
 MINUTE = 60.0
@@ -90,6 +93,39 @@ class Place:
             self.reserved.amount = tokens
 
 
+Rank = tuple[float, ...]
+"""Says who goes first among those that wait: the least."""
+
+
+@dataclass(eq=False)
+class Waiting:
+    """A request that waits for a place."""
+
+    tokens: int
+    may: Callable[[], None]
+    rank: Callable[[], Rank]
+    number: int
+    """Of two with the same rank, the one that came first goes first."""
+    place: asyncio.Future[Place]
+
+
+def is_allowed(request: Waiting) -> bool:
+    """Return whether a request may still be made. If not, it is told why."""
+    if request.place.done():  # it was cancelled, and has not run since
+        return False
+    try:
+        request.may()
+    except Exception as error:
+        request.place.set_exception(error)
+        return False
+    return True
+
+
+def as_they_come() -> Rank:
+    """Return the same rank for all."""
+    return ()
+
+
 @dataclass
 class Pace:
     """The pace at which one endpoint is asked."""
@@ -101,47 +137,113 @@ class Pace:
     """Tokens, sent and received, in any sixty seconds."""
     patient: bool = False
     """Whether slow answers are no reason to ask less: a local server has as many slots as are asked at once."""
+    on_room: Callable[[], None] = lambda: None
+    """Called whenever one more request could go, and none waits."""
     allowed: float = 0.0
     in_flight: int = 0
+    waiting: list[Waiting] = field(default_factory=list)
     _steady: float = 0.0
     """Below it, one more request is allowed after every success; above it, after a round of them."""
     _not_before: float = 0.0
     _last_cut: float = 0.0
     _latency: dict[str, Latency] = field(default_factory=dict)
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
-    _door: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _numbers: count[int] = field(default_factory=count)
+    _looks: bool = False
+    """Free places are about to be given away."""
+    _timer: asyncio.TimerHandle | None = None
+    """Looks again when a pause is over, or a minute has room."""
 
     def __post_init__(self) -> None:
         self.allowed = self._steady = float(self.most)
         self._requests = Window(self.rpm) if self.rpm else None
         self._tokens = Window(self.tpm) if self.tpm else None
 
+    @property
+    def room(self) -> int:
+        """How many more requests could go at once; below 0, so many wait."""
+        return int(self.allowed) - self.in_flight - len(self.waiting)
+
     @asynccontextmanager
-    async def place(self, tokens: int = 0, may: Callable[[], None] = lambda: None) -> AsyncIterator[Place]:
+    async def place(
+        self, tokens: int = 0, may: Callable[[], None] = lambda: None, rank: Callable[[], Rank] = as_they_come
+    ) -> AsyncIterator[Place]:
         """Give a place among the requests in flight, as soon as there is one.
 
         Args:
             tokens: an estimate of what the request will use.
             may: raises if the request may not be made any more; called at first, and after every wait.
+            rank: of the request; asked whenever there is a place to give.
         """
-        async with self._door:  # requests wait in the order in which they came
-            while True:
-                may()
-                wait = self._wait(tokens)
-                if wait == 0:
-                    break
-                await self.rest(wait)
-            self.in_flight += 1
-            place = Place(monotonic())
-            if self._requests:
-                self._requests.add(1)
-            if self._tokens:
-                place.reserved = self._tokens.add(tokens)
+        may()
+        place = await self._wait_for_place(tokens, may, rank)
         try:
+            may()  # it may have been forbidden between the moment in which it got its place and this one
             yield place
         finally:
-            self.in_flight -= 1
-            self.stir()
+            self._give_back()
+
+    async def _wait_for_place(self, tokens: int, may: Callable[[], None], rank: Callable[[], Rank]) -> Place:
+        future: asyncio.Future[Place] = asyncio.get_running_loop().create_future()
+        waiting = Waiting(tokens, may, rank, next(self._numbers), future)
+        self.waiting.append(waiting)
+        if len(self.waiting) > 1 or self._looks:
+            self._serve_soon()
+        else:
+            self._serve()
+        try:
+            return await future
+        except BaseException:
+            if waiting in self.waiting:
+                self.waiting.remove(waiting)
+                self._serve_soon()  # another one may have waited behind it
+            elif future.done() and not future.cancelled() and not future.exception():
+                self._give_back()  # cancelled after it had got its place
+            raise
+
+    def _serve_soon(self) -> None:
+        """Give free places away once those whose answers have just come had the time to ask on.
+
+        Their own next requests may be more urgent than all that wait. What an answer leads to takes one round of the
+        loop, and the next request is there in the second.
+        """
+        if not self._looks:
+            self._looks = True
+            loop = asyncio.get_running_loop()
+            loop.call_soon(loop.call_soon, self._serve)
+
+    def _serve(self) -> None:
+        """Give places to those that wait, as far as there are any; then look again when time alone makes room."""
+        self._looks = False
+        if self._timer:
+            self._timer.cancel()
+            self._timer = None
+        while self.waiting:
+            first = min(self.waiting, key=lambda one: (one.rank(), one.number))
+            wait = self._wait(first.tokens)
+            if wait == 0:
+                self.waiting.remove(first)
+                if is_allowed(first):
+                    self._admit(first)
+                continue
+            if wait is not None:
+                self._timer = asyncio.get_running_loop().call_later(wait, self._serve)
+            return
+        if self.room > 0:
+            self.on_room()
+
+    def _admit(self, request: Waiting) -> None:
+        self.in_flight += 1
+        place = Place(monotonic())
+        if self._requests:
+            self._requests.add(1)
+        if self._tokens:
+            place.reserved = self._tokens.add(request.tokens)
+        request.place.set_result(place)
+
+    def _give_back(self) -> None:
+        self.in_flight -= 1
+        self._serve_soon()
 
     def remember(self, past: list[tuple[float, int]]) -> None:
         """Count requests that were made before this process began.
@@ -202,6 +304,10 @@ class Pace:
                 await self._changed.wait()
 
     def stir(self) -> None:
-        """Wake all requests that wait, to look again."""
+        """Let all requests that wait look again: whether they still may be made, and whether they may go."""
         self._changed.set()
         self._changed = asyncio.Event()
+        for request in list(self.waiting):
+            if not is_allowed(request):
+                self.waiting.remove(request)
+        self._serve()

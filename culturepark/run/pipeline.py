@@ -54,6 +54,7 @@ from culturepark.models.trust import Trust
 from culturepark.models.weights import detached
 from culturepark.redact import redact
 from culturepark.run import UNTIL, Until, Watcher
+from culturepark.run.agenda import Agenda
 from culturepark.run.engine import Engine
 from culturepark.run.plan import NO_INTERPRETER, models_of, settings_of
 from culturepark.shortage import shortages_named
@@ -76,6 +77,8 @@ if TYPE_CHECKING:
     from culturepark.run.rating import Pair
     from culturepark.store.questions import Rows
 
+REQUESTS: dict[Stage, float] = {"dialogue": 27, "examine": 1, "extract": 2, "verify": 8, "measure": 3}
+"""Requests of a dialogue by stage, about: until the first dialogues are over it is not known how many others take."""
 SECOND_LOOKS = 3
 """How often the verifier is asked about more pairs because of what it said about others."""
 LOOK_EVERY: float = 5
@@ -141,6 +144,9 @@ class Run:
         budget = store.spent(row.id)
         budget.max_cost_usd, budget.max_tokens = self.settings.max_cost_usd, self.settings.max_tokens
         self.models = Models(models_of(row), self.settings.concurrency, watcher.fetching, trust or Trust())
+        # A local server's cache holds few talks, and while one is read it has no time for another's.
+        spare = self.settings.concurrency // 2 if self.models.specs["speaker"].remote else 0
+        self.agenda = Agenda(self.settings.concurrency, spare)
         self.ledger = Ledger(
             row.id,
             store.journal,
@@ -150,6 +156,7 @@ class Run:
             tpm=self.settings.tpm,
             down_after=min(DOWN_AFTER, len(self.castings)),
             notice=self._note,
+            order=self.agenda,
         )
         self._allotment: Scenes | None = None
         self._measured: set[tuple[str, str]] | None = None
@@ -345,11 +352,12 @@ class Run:
         self.ledger.down_after = min(DOWN_AFTER, len(self.castings))
 
     async def _dialogues(self) -> None:
-        """Do all dialogues, several at once. A failure of a single dialogue does not stop the run."""
+        """Do all dialogues, so many at once that no endpoint is idle. A failure of one does not stop the run."""
         rows = self.store.dialogues(self.row.id)
         open_rows = [row for row in rows if self._missing(row)]
         self.watcher.started(self.row, self.castings.values(), len(rows) - len(open_rows))
-        await self.engine.map(self._dialogue, open_rows, at_once=self.settings.concurrency, halt=self._halt)
+        self.agenda.expect(len(open_rows))
+        await self.engine.map(self._dialogue, open_rows, at_once=self.agenda, halt=self._halt)
 
     async def _until_rows(self, wanted: int) -> None:
         """Hold one dialogue after the other and distil it, until there are so many rows, or dialogues."""
@@ -391,11 +399,16 @@ class Run:
     async def _dialogue(self, row: DialogueRow) -> None:
         casting = self.castings[row.number]
         spoken = self._spoken(casting)
+        missing = self._missing(row)
+        self.agenda.open(row.id, {stage: REQUESTS[stage] for stage in missing})
+        is_whole = False
         try:
             with shortages_named():
-                for stage, work in self._missing(row).items():
+                for stage, work in missing.items():
+                    self.agenda.begin(row.id, stage)
                     await work(row, casting if stage == "dialogue" else spoken)
                     self.watcher.stage_done(stage, casting)
+            is_whole = True
         except (Unreachable, OutOfCredit):
             raise
         except ModelError as error:
@@ -411,6 +424,8 @@ class Run:
             self.watcher.note(f"dialogue {row.number} failed by a bug, sorry, please report it: {describe(bug)}")
             show_origin(bug)
             self.watcher.failed(casting, "bug")
+        finally:
+            self.agenda.close(row.id, is_whole=is_whole)
         self.watcher.dialogue_done(casting)
 
     async def _talk(self, row: DialogueRow, casting: Casting) -> None:

@@ -278,3 +278,68 @@ def test_whoever_waits_is_told_at_once_that_nothing_may_be_asked_any_more(clock:
         return clock() - began
 
     assert played(clock, story()) == pytest.approx(1)
+
+
+# --- who goes first ------------------------------------------------------------------------------
+
+
+def test_of_those_that_wait_the_one_of_the_least_rank_goes_first(clock: Clock) -> None:
+    async def story() -> list[int]:
+        pace, order = Pace(1), []
+
+        async def one(rank: int) -> None:
+            async with pace.place(rank=lambda: (rank,)):
+                order.append(rank)
+                await asyncio.sleep(1)
+
+        await asyncio.gather(*map(one, [5, 4, 1, 3, 2]))
+        return order
+
+    assert played(clock, story()) == [5, 1, 2, 3, 4]
+
+
+def test_whoever_has_just_had_an_answer_may_go_before_those_that_wait(clock: Clock) -> None:
+    async def story() -> list[str]:
+        pace, order = Pace(1), []
+
+        async def talk(name: str, rank: int) -> None:
+            for _ in range(3):
+                async with pace.place(rank=lambda: (rank,)):
+                    order.append(name)
+                    await asyncio.sleep(1)
+
+        await asyncio.gather(talk("first", 1), talk("second", 2))
+        return order
+
+    assert played(clock, story()) == ["first"] * 3 + ["second"] * 3
+
+
+@pytest.mark.parametrize("seconds", [0.5, 1.0])  # before it gets its place, and in the very moment
+def test_one_that_is_cancelled_while_it_waits_leaves_its_place_to_others(clock: Clock, seconds: float) -> None:
+    async def story() -> tuple[float, int]:
+        pace = Pace(1)
+
+        async def one() -> None:
+            async with pace.place():
+                await asyncio.sleep(1)
+
+        tasks = [asyncio.create_task(one()) for _ in range(3)]
+        await asyncio.sleep(seconds)
+        tasks[1].cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        return clock() - 1000, pace.in_flight
+
+    assert played(clock, story()) == (pytest.approx(2), 0)
+
+
+def test_room_is_told_of_only_where_nobody_waits(clock: Clock) -> None:
+    told: list[int] = []
+
+    async def story() -> None:
+        pace = Pace(2)
+        pace.on_room = lambda: told.append(pace.room)
+        await asked(pace, clock, 5)
+
+    played(clock, story())
+    assert told
+    assert min(told) == 1
