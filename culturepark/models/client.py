@@ -35,8 +35,9 @@ from culturepark.redact import remember
 for name in ("openai", "httpx2", "httpcore2"):
     logging.getLogger(name).setLevel(logging.WARNING)
 
-TIMEOUT = httpx2.Timeout(300, connect=10)
-"""Seconds. A slow local model may take minutes to read a long prompt before its first token."""
+TIMEOUT = httpx2.Timeout(300, connect=None)
+"""Seconds. A slow local model may take minutes to read a long prompt before its first token. How long a connection may
+take is bound by the transport."""
 WHOLE, A_TOKEN = 600.0, 1.0
 """Seconds that a whole call may take, and for each token asked for. A slower endpoint sends a trickle."""
 LOOK = 5.0

@@ -17,6 +17,7 @@ import httpx2
 
 from culturepark.errors import Unreachable
 from culturepark.models.error_bodies import plain
+from culturepark.models.patience import Connecting
 from culturepark.redact import shortened
 
 MOST_BYTES = 64_000_000
@@ -24,6 +25,8 @@ MOST_BYTES = 64_000_000
 MOST_OF_AN_ERROR = 1_000_000
 """Bytes of an error's body that are read. Its beginning says what is wrong, and the rest is left out."""
 DRAIN_SECONDS = 1.0
+CONNECT_SECONDS = 10.0
+"""For a connection. While a loop is busy they do not count, as they would in a timeout of the library."""
 
 
 class Unreadable(ValueError):
@@ -48,8 +51,11 @@ class Bounded(httpx2.AsyncBaseTransport):
         """
         Raises:
             Unreachable: if the answer is a redirect to another origin.
+            ConnectTimeout: if there is no connection within `CONNECT_SECONDS`.
         """
-        answer = await self._inner.handle_async_request(request)
+        async with Connecting(CONNECT_SECONDS, request) as connecting:
+            request.extensions = {**request.extensions, "trace": connecting.trace}
+            answer = await self._inner.handle_async_request(request)
         if answer.has_redirect_location:
             target = request.url.join(answer.headers["location"])
             if origin(target) != origin(request.url):
