@@ -175,7 +175,7 @@ def train(
     )  # fmt: skip
     examples = read(export, recipe.shapes, culture)
     if dry_run:
-        return forecast(examples, settings, folder, as_json)
+        return forecast(base, examples, settings, folder, as_json)
     require()
     for note in examples.notes:
         tell(f"note: {note}")
@@ -200,27 +200,33 @@ def train(
     return 0
 
 
-def forecast(examples: "Examples", settings: "Settings", folder: Path, as_json: bool) -> int:
-    """Print what a training would do."""
-    from culturepark.terminal.safe import write
-    from culturepark.train.adapter import steps_of
-    from culturepark.train.examples import part
+def forecast(base: str, examples: "Examples", settings: "Settings", folder: Path, as_json: bool) -> int:
+    """Print what a training would do; what would refuse it before its first step refuses here too."""
+    from culturepark.terminal.safe import tell, write
+    from culturepark.train.base import base_of
+    from culturepark.train.forecast import forecast as forecast_of
 
-    rows = len(part(examples.training, settings.share, settings.seed))
-    figures = {
-        "rows": rows,
-        "rows_held_out": len(examples.validation),
-        "steps": steps_of(settings, rows),
-        "files": [str(path) for path in examples.files],
-        "out": str(folder),
-    }
+    source = base_of(base, None)
+    found = forecast_of(source, examples, settings, folder)
     if as_json:
-        write(json.dumps(figures))
+        write(json.dumps({"files": [str(path) for path in examples.files]} | found.as_json()))
         return 0
-    write(f"rows           {rows:,} of {', '.join(path.name for path in examples.files)}")
-    write(f"held out       {len(examples.validation):,}")
-    write(f"steps          {figures['steps']:,} of {settings.batch} rows, {settings.epochs:g} epochs")
-    write(f"out            {folder}")
+    for note in examples.notes:
+        tell(f"note: {note}")
+    if found.rows_left_out is None:
+        tell(f"note: {source.given} has to be fetched first; whether it can be trained, and which rows are too long "
+             "for it, is known only then")  # fmt: skip
+    write(f"base           {source.given}")
+    write(f"rows           {found.rows:,} of {', '.join(path.name for path in examples.files)}")
+    if found.rows_left_out:
+        write(f"left out       {found.rows_left_out:,}, longer than --max-length {settings.max_length} tokens")
+    write(f"held out       {found.rows_held_out:,}")
+    write(f"steps          {found.steps:,} of {settings.batch} rows, {found.epochs:.3g} epochs")
+    write(f"device         {'a GPU' if found.gpu else 'the CPU'}")
+    state = " (holds this training, done)" if found.done else ""
+    if found.begun_at:
+        state = f" (holds this training, stopped; it goes on from step {found.begun_at:,})"
+    write(f"out            {folder}{state}")
     return 0
 
 
@@ -261,6 +267,8 @@ def watched() -> "Iterator[Watch]":
     from culturepark.train.adapter import Progress as Standing
 
     def words(at: Standing) -> str:
+        if not at.steps:
+            return "loading the base"
         loss = "" if at.loss is None else f", loss {at.loss:.3f}"
         left = "" if at.seconds_left is None else f", {duration(at.seconds_left)} left"
         return f"step {at.step}/{at.steps}{loss}{left}"
@@ -271,7 +279,7 @@ def watched() -> "Iterator[Watch]":
 
         def note(at: Standing) -> None:
             nonlocal last
-            if monotonic() - last >= EVERY or at.step == at.steps:
+            if monotonic() - last >= EVERY or at.step == at.steps:  # the first at once, while the base is loaded
                 last = monotonic()
                 console.print(plain(words(at)), soft_wrap=True)
 

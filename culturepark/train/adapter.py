@@ -113,6 +113,7 @@ class Progress:
 
     step: int
     steps: int
+    """0 while the base is being loaded."""
     loss: float | None
     seconds: float
     """Since it began, or since it was resumed."""
@@ -144,6 +145,7 @@ def train(base: Base, examples: Examples, settings: Settings, out: Path, watch: 
         return Outcome(done["figures"], used, done.get("notes", []), again=True)
 
     cuda = uses_gpu(settings.device)
+    watch(Progress(0, 0, None, 0.0))
     transformers.set_seed(settings.seed)
     model, tokenizer = load(base, torch.bfloat16 if cuda else torch.float32)
     training, left = rows_for(used, settings, tokenizer)
@@ -238,6 +240,16 @@ def steps_of(settings: Settings, rows: int) -> int:
     return settings.max_steps or max(1, round(settings.epochs * -(-rows // settings.batch)))
 
 
+def last_checkpoint(out: Path) -> Path | None:
+    """Return the newest state that was saved whole; None if there is none."""
+    found = [p for p in (out / CHECKPOINTS).glob("checkpoint-*") if (p / "trainer_state.json").is_file()]
+    return max(found, key=step_at, default=None)
+
+
+def step_at(checkpoint: Path) -> int:
+    return int(checkpoint.name.rpartition("-")[2])
+
+
 # --- rows --------------------------------------------------------------------------------------------
 
 
@@ -321,7 +333,7 @@ class Training:
     def run(self, training: Sequence[JsonObject], validation: Sequence[JsonObject]) -> JsonObject:
         trainer = self.trainer(training, validation)
         steps = int(trainer.args.max_steps)
-        last = self.last_checkpoint()
+        last = last_checkpoint(self.out)
         before = self.loss_of_base(trainer) if validation else None
         begun, cpu = time.monotonic(), time.process_time()
         try:
@@ -373,11 +385,6 @@ class Training:
             known = float(trainer.evaluate()["eval_loss"])
             put_json(self.out / PLAN, plan | {"held_out_loss_before": known})
         return known
-
-    def last_checkpoint(self) -> Path | None:
-        """Return the newest state that was saved whole; None if there is none."""
-        found = [p for p in (self.out / CHECKPOINTS).glob("checkpoint-*") if (p / "trainer_state.json").is_file()]
-        return max(found, key=lambda p: int(p.name.rpartition("-")[2]), default=None)
 
     def write_curve(self, history: Sequence[Mapping[str, Any]]) -> list[tuple[int, str, float]]:
         """Write the losses of all steps; a resumed training has those of its earlier part too."""
@@ -491,10 +498,17 @@ class Training:
             def on_train_begin(self, _: Any, state: Any, *__: Any, **___: Any) -> None:
                 self.begun, self.begun_at = time.monotonic(), state.global_step
 
-            def on_log(self, *_: Any, logs: Mapping[str, Any], **__: Any) -> None:
-                self.loss = logs.get("loss", self.loss)
-
             def on_step_end(self, _: Any, state: Any, control: Any, **__: Any) -> None:
+                # A step that logs its loss does so after this, and is reported then, with its own loss.
+                if not control.should_log:
+                    self.report(state, control)
+
+            def on_log(self, _: Any, state: Any, control: Any, logs: Mapping[str, Any], **__: Any) -> None:
+                if "loss" in logs:
+                    self.loss = logs["loss"]
+                    self.report(state, control)
+
+            def report(self, state: Any, control: Any) -> None:
                 seconds = time.monotonic() - self.begun
                 training.watch(Progress(state.global_step, steps, self.loss, seconds, self.begun_at))
                 if training.stop.wanted:

@@ -96,7 +96,7 @@ def test_a_stopped_training_goes_on_to_the_same_weights(base: Path, monkeypatch:
     made = adapter.Progress
 
     def stops_after_five(step: int, *rest: Any) -> Any:
-        seen.append(step)
+        seen.extend([step] if step else [])  # 0 while the base is loaded
         if step == 5:
             signal.raise_signal(signal.SIGINT)
         return made(step, *rest)
@@ -286,6 +286,94 @@ def test_a_start_that_fails_does_not_take_the_folder(base: Path) -> None:
     assert train(base, "--max-length", "16", "--out", "a").code == 2
     assert not Path("a").exists()
     assert train(base, "--max-steps", "1", "--out", "a").code == 0
+
+
+@pytest.mark.parametrize(("arguments", "said"), WRONG.values(), ids=WRONG.keys())
+def test_a_dry_run_refuses_what_the_training_would(arguments: tuple[str, ...], said: str, base: Path) -> None:
+    rows(Path("out"), 2)
+    Path("empty").mkdir()
+    Path("wrong.jsonl").write_text('{"text": "hello"}\n')
+    given = arguments if "--base" in arguments else (*arguments, "--base", str(base))
+    done = cli("train", *given, "--dry-run")
+    assert (done.code, done.out) == (2, "")
+    assert said in done.err
+
+
+def test_a_dry_run_says_what_the_training_would_find(base: Path) -> None:
+    rows(Path("out"), 12)
+    options = ("--max-steps", "6", "--out", "a")
+    new = train(base, *options, "--dry-run")
+    assert "steps          6 of 4 rows, 2 epochs" in new.out
+    assert "device         the CPU" in new.out
+    assert not Path("a").exists()
+    Path("b").mkdir()
+    Path("b/thesis.tex").write_text("x")
+    assert "the folder is not empty" in train(base, "--out", "b", "--dry-run").err
+    assert train(base, *options).code == 0
+    assert "a (holds this training, done)" in train(base, *options, "--dry-run").out
+    other = train(base, "--max-steps", "7", "--out", "a", "--dry-run")
+    assert other.code == 2
+    assert "another max steps" in other.err
+    talks = [
+        [{"role": "user", "content": "a " * words}, {"role": "assistant", "content": "b"}] for words in (1, 1, 200)
+    ]
+    text = "".join(json.dumps({"messages": talk}) + "\n" for talk in talks)
+    Path("long.jsonl").write_text(text, "utf-8")
+    long = train(base, "--max-length", "100", "--dry-run", "--json", export="long.jsonl")
+    figures = json.loads(long.out)
+    assert (figures["rows"], figures["rows_left_out"], figures["device"]) == (2, 1, "cpu")
+
+
+def test_a_dry_run_fetches_nothing_and_says_what_it_cannot_know(monkeypatch: pytest.MonkeyPatch) -> None:
+    from culturepark.models import weights
+
+    monkeypatch.setattr(weights, "have", lambda _: False)
+    monkeypatch.setattr(weights, "fetch", lambda *_: pytest.fail("fetched"))
+    rows(Path("out"), 4)
+    for base in ("embedded", "some/model-of-the-hub"):
+        done = cli("train", "out", "--base", base, "--device", "cpu", "--dry-run")
+        assert done.code == 0, done.err
+        assert f"{base} has to be fetched first" in done.err
+        assert "rows           4 of all.jsonl" in done.out
+
+
+def test_a_dry_run_says_from_which_step_a_stopped_training_goes_on(base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from culturepark.train import adapter
+
+    made = adapter.Progress
+
+    def stops_after_five(step: int, *rest: Any) -> Any:
+        if step == 5:
+            signal.raise_signal(signal.SIGINT)
+        return made(step, *rest)
+
+    monkeypatch.setattr(adapter, "Progress", stops_after_five)
+    rows(Path("out"), 12)
+    options = ("--epochs", "4", "--out", "a")
+    stopped = train(base, *options)
+    assert stopped.code == 130
+    assert "loading the base" in stopped.err
+    shown = train(base, *options, "--dry-run")
+    assert "goes on from step 5" in shown.out
+    assert json.loads(train(base, *options, "--dry-run", "--json").out)["begun_at"] == 5
+
+
+def test_the_loss_that_is_shown_is_that_of_its_step(base: Path) -> None:
+    import csv
+
+    from culturepark.train.adapter import Progress, settings_of
+    from culturepark.train.adapter import train as trained
+    from culturepark.train.base import base_of
+    from culturepark.train.examples import read
+
+    rows(Path("out"), 12)
+    shown: list[Progress] = []
+    settings = settings_of("sft", epochs=2, batch=4, max_length=200, device="cpu")
+    trained(base_of(str(base), None), read(Path("out"), ["messages"]), settings, Path("a"), shown.append)
+    with Path("a/loss.csv").open() as handle:
+        curve = {int(row["step"]): float(row["loss"]) for row in csv.DictReader(handle)}
+    assert {at.step: at.loss for at in shown if at.steps} == curve
+    assert len(curve) == 6
 
 
 def test_a_dry_run_never_trains_a_filter() -> None:
