@@ -1,7 +1,9 @@
 """The command that trains a model on an export: train."""
 
+import hashlib
 import json
-from collections.abc import Iterator
+import shlex
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -192,12 +194,23 @@ def train(
         write(json.dumps({"artefact": artefact_id, "path": str(folder), **outcome.figures}))
         return 0
     write(f"{artefact_id}: {folder}")
-    for line in told(outcome):
+    for line in told(outcome, examples):
         write(line)
     if source.gguf:
-        of = f" --culture {culture}" if culture else ""
-        tell(f"next: culturepark evaluate survey{of} --model {source.given}+{folder}{store_option(store)}")
+        for line in whether_nearer(source.given, folder, examples.cultures, artefact_id, store_option(store)):
+            tell(line)
     return 0
+
+
+def whether_nearer(base: str, folder: Path, cultures: Sequence[str], artefact_id: str, option: str) -> Iterator[str]:
+    """Yield the commands that ask base and adapter the same questions, and set their answers beside each other."""
+    of = [word for culture in cultures for word in ("--culture", culture)]
+    asked = hashlib.sha256(json.dumps([base, *cultures]).encode()).hexdigest()[:8]
+    before, after = f"base-{asked}", f"with-{artefact_id}"
+    for number, (model, name) in enumerate(((base, before), (f"{base}+{folder}", after))):
+        command = ["culturepark", "evaluate", "survey", *of, "--model", model, "--run-id", name]
+        yield ("      " if number else "next: ") + shlex.join(command) + option
+    yield f"      culturepark compare {before} {after}{option}"
 
 
 def forecast(base: str, examples: "Examples", settings: "Settings", folder: Path, as_json: bool) -> int:
@@ -230,7 +243,7 @@ def forecast(base: str, examples: "Examples", settings: "Settings", folder: Path
     return 0
 
 
-def told(outcome: "Outcome") -> Iterator[str]:
+def told(outcome: "Outcome", examples: "Examples") -> Iterator[str]:
     figures = outcome.figures
     rows = f"{figures['rows']} rows, {figures['steps']} steps, {figures['seconds']:.0f} s on {figures['device']}"
     yield f"trained        {rows}"
@@ -241,7 +254,7 @@ def told(outcome: "Outcome") -> Iterator[str]:
         first = "unknown" if before is None else f"{before:.3f}"
         yield f"held-out loss  {first} before, {after:.3f} after"
     else:
-        yield "held-out loss  not measured: the export holds no rows back (`export --split 0.9`)"
+        yield f"held-out loss  not measured: {examples.why_none_is_held_out or 'no held-out row is short enough'}"
 
 
 # --- progress ----------------------------------------------------------------------------------------

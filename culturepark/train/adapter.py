@@ -18,6 +18,7 @@ from typing import Any, Literal
 from culturepark.domain import JsonObject
 from culturepark.errors import Interrupted, OutOfResources, UsageError
 from culturepark.files import clipped, exists, is_folder, put_json
+from culturepark.glossary import counted
 from culturepark.models.chat import canonical, digest
 from culturepark.train.base import Base, first_line, hushed, load
 from culturepark.train.examples import Example, Examples, learned, part, rendered
@@ -375,7 +376,7 @@ class Training:
     def device(self) -> str:
         import torch
 
-        return torch.cuda.get_device_name() if self.cuda else f"CPU, {torch.get_num_threads()} threads"
+        return torch.cuda.get_device_name() if self.cuda else f"CPU, {counted(torch.get_num_threads(), 'thread')}"
 
     def loss_of_base(self, trainer: Any) -> float:
         """Return the held-out loss before the first step; a resumed training finds it where it was written down."""

@@ -1,6 +1,7 @@
 """Adapters: a tiny model with random weights is trained for real."""
 
 import json
+import shlex
 import signal
 from pathlib import Path
 from typing import Any
@@ -253,6 +254,86 @@ def test_the_card_says_whose_ratings_decided() -> None:
         "Which answers are the better ones follows ratings: 0 rows rest on people's, 9 on models' (openai:a)."
     )
     assert labels({}) == labels({"labels": None}) == ""
+
+
+def manifest(folder: str, **more: Any) -> None:
+    Path(folder, "manifest.json").write_text(
+        json.dumps({"command": "culturepark export", "created_at": "2026-12-01", "licence": None, **more})
+    )
+
+
+def test_the_card_names_cultures_people_and_why_nothing_is_held_out(base: Path) -> None:
+    rows(Path("out"), 4)
+    people = [
+        {"name": name, "culture": culture, "scope": f"Only {name} of {culture}."}
+        for name, culture in (("Ada", "german"), ("Bo", "korean"))
+    ]
+    manifest("out", rows_by_culture={"korean": 2, "german": 2}, personas=people, train_share=0.8)
+    done = train(base, "--max-steps", "1", "--out", "a")
+    assert done.code == 0, done.err
+    card = Path("a/README.md").read_text("utf-8")
+    assert f"# german and korean on {base}" in card
+    assert "on 4 rows of german and korean that" in card
+    assert "speak for themselves alone: Ada (Only Ada of german); Bo (Only Bo of korean)." in card
+    assert ".." not in card.replace("...", "")
+    assert "1 threads" not in card
+    assert "the export was split, and no row of these" in card
+    assert "the export was split, and no row of these" in done.out
+    assert "--split 0.9" not in done.out + card
+
+
+def test_commands_that_say_whether_it_came_nearer_can_be_pasted() -> None:
+    from culturepark.cli.train import whether_nearer
+
+    first, second, last = whether_nearer(
+        "embedded", Path("my adapters/a"), ("german", "korean"), "adapter-0a1b2c3d", ""
+    )
+    assert first.startswith(
+        "next: culturepark evaluate survey --culture german --culture korean --model embedded --run"
+    )
+    assert "--model 'embedded+my adapters/a' --run-id with-adapter-0a1b2c3d" in second
+    before = first.rpartition(" ")[2]
+    assert last.split() == ["culturepark", "compare", before, "with-adapter-0a1b2c3d"]
+    for command in (first.partition("next: ")[2], second.strip()):
+        checked = cli(*shlex.split(command)[1:], "--dry-run")
+        assert "No such option" not in checked.err
+        assert "--run-id:" not in checked.err
+
+
+def test_trace_tells_the_settings_of_an_adapter_in_words(base: Path) -> None:
+    rows(Path("out"), 4)
+    assert train(base, "--max-steps", "1", "--out", "a").code == 0
+    shown = cli("trace", "a").out
+    assert "method sft, " in shown
+    assert "max steps 1" in shown
+    assert "steps 1, " in shown
+    assert not any(sign in shown for sign in '{}"')
+
+
+def test_a_missing_export_names_the_format_that_the_method_wants(base: Path) -> None:
+    for method, form in (("sft", "trl"), ("dpo", "preference"), ("simpo", "preference"), ("kto", "kto")):
+        done = train(base, "--method", method, export="nowhere")
+        assert f"--format {form} --out DIR" in done.err
+
+
+def test_a_misspelt_culture_is_told_the_near_one(base: Path) -> None:
+    rows(Path("one"), 4)
+    manifest("one", rows_by_culture={"german": 2, "korean": 2})
+    wrong = train(base, "--culture", "germam", export="one")
+    assert (wrong.code, wrong.out) == (2, "")
+    assert "no rows of germam, only of german, korean; did you mean german?" in wrong.err
+    assert "--metadata" in train(base, "--culture", "german", export="one").err
+    rows(Path("two"), 4, metadata={"culture": "german"})
+    assert "did you mean german?" in train(base, "--culture", "germann", export="two").err
+    rows(Path("three"), 4, "german")
+    assert "did you mean german?" in train(base, "--culture", "germna", export="three").err
+
+
+def test_a_folder_is_no_rated_rows() -> None:
+    rows(Path("out"), 4)
+    done = cli("train", "out", "--method", "filter", "--out", "f")
+    assert done.code == 2
+    assert "a filter learns from a file of rated rows" in done.err
 
 
 WRONG = {
