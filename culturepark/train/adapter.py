@@ -173,6 +173,8 @@ def train(base: Base, examples: Examples, settings: Settings, out: Path, watch: 
     put_json(out / TRAINING, record)
     (out / PLAN).unlink(missing_ok=True)
     shutil.rmtree(out / CHECKPOINTS, ignore_errors=True)
+    if stop.wanted:  # in the last step, or while the held-out rows were measured
+        raise Interrupted("stopped after the last step; the same command finishes it")
     return Outcome(figures, used, notes)
 
 

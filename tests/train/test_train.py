@@ -114,6 +114,29 @@ def test_a_stopped_training_goes_on_to_the_same_weights(base: Path, monkeypatch:
     assert Path("whole/loss.csv").read_bytes() == Path("halves/loss.csv").read_bytes()
 
 
+def test_an_interrupt_in_the_last_step_is_heeded_and_nothing_is_lost(
+    base: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from culturepark.train import adapter
+
+    made = adapter.Progress
+
+    def stops_at_the_end(step: int, *rest: Any) -> Any:
+        if step == 3:
+            signal.raise_signal(signal.SIGINT)
+        return made(step, *rest)
+
+    monkeypatch.setattr(adapter, "Progress", stops_at_the_end)
+    rows(Path("out"), 4)
+    stopped = train(base, "--max-steps", "3", "--out", "a")
+    assert stopped.code == 130
+    assert "stopped after the last step; the same command finishes it" in stopped.err
+    again = train(base, "--max-steps", "3", "--out", "a")
+    assert again.code == 0, again.err
+    assert "nothing was trained again" in again.err
+    assert Path("a/README.md").is_file()
+
+
 def test_what_is_done_is_not_done_again_and_something_else_is_refused(base: Path) -> None:
     rows(Path("out"), 4)
     assert train(base, "--max-steps", "2", "--out", "a").code == 0
