@@ -181,8 +181,8 @@ def forecast(plan: "Plan", store_url: str, as_json: bool) -> int:
     left = [step for step in found if not step.done and step.stage in ("train", "evaluate")]
     known = [step.seconds for step in left if step.seconds is not None]
     unknown = (
-        f"; how long {len(left) - len(known)} of them take is not known yet: it is once this store has a training on this "
-        "base and an evaluation of it"
+        f"; how long {len(left) - len(known)} of them take is not known yet: it is once this store has a training on "
+        "this base and an evaluation of it"
         if len(known) < len(left)
         else ""
     )
