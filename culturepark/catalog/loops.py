@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from culturepark.catalog import Framing, Method
-from culturepark.catalog.files import Loc, begins_with, load, package_dir, placed
+from culturepark.catalog.cultures import is_path
+from culturepark.catalog.files import Loc, begins_with, load, package_dir, placed, read_mapping
 from culturepark.catalog.scenarios import CultureName, beside, find
-from culturepark.catalog.suites import OF_SURVEYS, shipped_suites
+from culturepark.catalog.suites import OF_SURVEYS, find_suite, shipped_suites
 from culturepark.domain import DEFAULT_LANGUAGE, Key, Noun, Shape, Shapes, Text
-from culturepark.errors import CatalogError
+from culturepark.errors import CatalogError, Problem, UsageError
 from culturepark.files import clipped, exists
 
 Control = Literal["other-culture", "seeds-alone", "shuffled"]
@@ -182,10 +184,32 @@ def load_loop(path: Path) -> LoopFile:
     Raises:
         CatalogError: with all problems found, each with its line.
     """
-    file = load(path, LoopFile)
-    if problems := list(contradictions(path, file)):
-        raise CatalogError(placed(path, problems))
+    problems: list[Problem] = []
+    try:
+        file, read = load(path, LoopFile), {*LoopFile.model_fields}
+    except CatalogError as error:
+        problems = error.problems
+        if (rest := what_is_right(path, problems)) is None:
+            raise
+        file, read = rest
+    problems = problems + placed(path, [(loc, what) for loc, what in contradictions(path, file) if loc[0] in read])
+    if problems:
+        raise CatalogError(sorted(dict.fromkeys(problems), key=lambda p: (p.line or 0, p.key)))
     return file
+
+
+STAND_INS = {"loop": "none", "title": "none", "cultures": ("all",), "rows": {"runs": ("none",)}}
+"""In place of keys that a file must have, where they are wrong: what is said of the others is said at once."""
+
+
+def what_is_right(path: Path, problems: Iterable[Problem]) -> tuple[LoopFile, set[str]] | None:
+    """Return the part of a file that can be read, and its keys; None if nothing can."""
+    wrong = {re.split(r"[.\[]", problem.key)[0] for problem in problems}
+    right = {name: value for name, value in read_mapping(path).items() if name in {*LoopFile.model_fields} - wrong}
+    try:
+        return LoopFile.model_validate(STAND_INS | right), {*right}
+    except ValidationError:
+        return None
 
 
 def contradictions(path: Path, file: LoopFile) -> Iterator[tuple[Loc, str]]:
@@ -195,6 +219,9 @@ def contradictions(path: Path, file: LoopFile) -> Iterator[tuple[Loc, str]]:
         for index, value in enumerate(values):
             if value in values[:index]:
                 yield (name, index), f"{clipped(value)} stands here twice"
+    for index, name in enumerate(file.cultures):
+        if is_path(name) and not exists(beside(path, name)):
+            yield ("cultures", index), f"no such file: {clipped(name)}"
     if "other-culture" in file.controls and len(file.cultures) < 2 and file.cultures != ("all",):
         yield (
             ("controls",) if "controls" in file.model_fields_set else ("cultures",),
@@ -216,6 +243,10 @@ def contradictions(path: Path, file: LoopFile) -> Iterator[tuple[Loc, str]]:
         yield ("rows", "scenario"), f"no such scenario: {clipped(file.rows.scenario)}"
     if "last" in file.rows.runs:
         yield ("rows", "runs"), "`last` is another run after each step of a loop; name the run"
+    try:
+        find_suite(suite_of(path, file.evaluate.suite))
+    except UsageError as error:
+        yield ("evaluate", "suite"), str(error)
     if file.evaluate.scenario and file.evaluate.suite not in OF_SURVEYS:
         yield ("evaluate", "scenario"), f"goes with the suites {' and '.join(OF_SURVEYS)}"
 

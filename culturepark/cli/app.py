@@ -4,9 +4,14 @@ A command imports heavy modules inside its function, so that the others start qu
 `from __future__ import annotations`, with which Typer would evaluate every annotation three times.
 """
 
+import _thread
+import atexit
 import errno
 import os
+import signal
 import sys
+import threading
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Annotated, Any, NoReturn, TextIO
 
@@ -114,9 +119,28 @@ class Heedless:
             self._stream.flush()
 
 
+def heed_interrupts(otherwise: Callable[["sys.UnraisableHookArgs"], Any]) -> Callable[["sys.UnraisableHookArgs"], None]:
+    """Return a hook that delivers a Ctrl-C once more which came where nothing can be raised, and prints no traceback.
+
+    Args:
+        otherwise: what is done with all other exceptions there.
+    """
+
+    def hook(lost: "sys.UnraisableHookArgs") -> None:
+        if lost.exc_type is KeyboardInterrupt:
+            again = threading.Timer(0.05, _thread.interrupt_main)  # by then that place has been left
+            again.daemon = True
+            again.start()
+        else:
+            otherwise(lost)
+
+    return hook
+
+
 def main() -> NoReturn:
     """Run the program; every outcome is an exit code, and no user sees a traceback."""
     code = 1
+    hook, sys.unraisablehook = sys.unraisablehook, heed_interrupts(sys.unraisablehook)
     sys.stderr = Heedless(sys.stderr or open(os.devnull, "w"))  # noqa: SIM115 - for the life of the program
     sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
@@ -132,6 +156,9 @@ def main() -> NoReturn:
     except Exception as error:
         code = explain(error)
     finally:
+        sys.unraisablehook = hook
+        # All is written. A Ctrl-C while Python takes itself down would print a traceback; now it ends the process.
+        atexit.register(signal.signal, signal.SIGINT, signal.SIG_DFL)
         try:
             sys.stdout.flush()
         except OSError:

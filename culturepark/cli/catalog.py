@@ -44,7 +44,7 @@ def check(
     """
     from culturepark.catalog import scenarios as catalog
     from culturepark.catalog.cultures import cultures_among
-    from culturepark.catalog.files import shown
+    from culturepark.catalog.files import begins_with, shown
     from culturepark.catalog.personas import cast_notes, load_persona
     from culturepark.catalog.suites import load_suite
     from culturepark.cli.suites import names_nothing, scorer_notes
@@ -67,8 +67,16 @@ def check(
         if not inside[path]:
             problems.append(Problem(shown(path), None, "", "a folder without any YAML file"))
         for file in inside[path]:
+            own: list[Problem] = []
             try:
+                if file.suffix in (".yaml", ".yml") and begins_with(file, "loop"):
+                    from culturepark.loop.plan import problems_of_base
+
+                    own = problems_of_base(file)
                 kind = catalog.check(file, known)
+                if kind.startswith("loop"):
+                    note = "whether its runs are in the store, and how long it takes, says"
+                    write(f"{shown(file)}: {note} `culturepark loop {file} --dry-run`")
                 if wrong := names_nothing(file):
                     raise CatalogError(wrong)
                 write(f"{shown(file)}: {kind}, fine")
@@ -78,9 +86,10 @@ def check(
                 if kind.startswith("persona"):
                     cards.append(load_persona(file, known))
             except CatalogError as error:
-                problems += error.problems
+                own += error.problems
             except UsageError as error:
-                problems.append(Problem(shown(file), None, "", str(error)))
+                own.append(Problem(shown(file), None, "", str(error)))
+            problems += sorted(own, key=lambda problem: problem.line or 0)
     for note in cast_notes(cards):
         write(note)
     if problems:

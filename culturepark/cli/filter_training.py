@@ -78,6 +78,11 @@ def rows_named(
     path = Path(pairs)
     if path.suffix in (".jsonl", ".ndjson") or (exists(path) and path.is_file()):
         return rated_rows(path, flag=flag, scales=scales, bars=bars_of(bars), licence=licence)
+    if exists(path):
+        raise UsageError(
+            f"{clipped(pairs, 400)}: is a folder, or no file of JSON lines; a filter learns from a file of rated rows "
+            "(text with `label` or `ratings`), or from an evaluation whose answers `culturepark judge` has had rated"
+        )
     if flag or scales:
         raise UsageError("--flag and --scale are for files; an evaluation knows its scales")
     store = Store(store_url, must_exist=True)

@@ -73,12 +73,15 @@ def filter_texts(
     if serve:
         if model and path:
             raise UsageError("--serve takes the filter alone: as FILE, or with --model")
-        return served(opened(model or path), port, threshold, culture or "")
+        filter_ = opened(model or path)
+        check_culture(filter_, culture or "")
+        return served(filter_, port, threshold, culture or "")
     if port:
         raise UsageError("--port goes with --serve")
     if not path:
         raise UsageError("FILE is missing: JSON lines, an export's folder, a text file, or - for stdin")
     filter_ = opened(model)
+    check_culture(filter_, culture or "")
     lines, verdicts = judged(filter_, Path(path), threshold, culture or "", language or "")
     return shown(filter_, lines, verdicts, as_json)
 
@@ -99,6 +102,25 @@ def opened(named: str | None) -> "Filter":
     with watching() as watcher:
         filter_.open(watcher.fetching)
     return filter_
+
+
+def check_culture(filter_: "Filter", culture: str) -> None:
+    """
+    Raises:
+        UsageError: if it is neither one that the filter has learnt, nor one of the program's.
+    """
+    from culturepark.domain import shipped_cultures
+    from culturepark.errors import UsageError
+    from culturepark.files import clipped
+    from culturepark.train.examples import did_you_mean
+
+    known = sorted({*filter_.settings.cultures, *shipped_cultures()})
+    if culture and culture not in known:
+        own = ", ".join(filter_.settings.cultures) or "none"
+        raise UsageError(
+            f"--culture {clipped(culture)}: no such culture; the filter has weights of its own for {own}"
+            f"{did_you_mean(culture, known)}"
+        )
 
 
 def judged(
@@ -128,10 +150,13 @@ def shown(filter_: "Filter", lines: "list[Line]", verdicts: "list[Verdict]", as_
     from culturepark.terminal.safe import tell, write
 
     flagged = sum(verdict.flagged for verdict in verdicts)
+    notes = [note for note in (unknown(filter_, lines), unlike(filter_, verdicts)) if note]
+    for note in notes:
+        tell(f"note: {note}")
     if as_json:
         rows = [row_json(line, verdict) for line, verdict in zip(lines, verdicts, strict=True)]
         about = {"filter": filter_.name, "digest": filter_.digest, "texts": len(rows), "flagged": flagged}
-        write(json.dumps(about | {"rows": rows}))
+        write(json.dumps(about | {"notes": notes, "rows": rows}))
         return 0
     names = list(filter_.scales)
     print_table(
@@ -143,9 +168,31 @@ def shown(filter_: "Filter", lines: "list[Line]", verdicts: "list[Verdict]", as_
         cut=True,
     )
     tell(f"{flagged} of {len(lines)} flagged; numbers are the chances that people would object")
-    if strange := unknown(filter_, lines):
-        tell(f"note: {strange}")
     return 0
+
+
+FEWEST_TO_TELL = 20
+"""Texts from which on their share of flags says something."""
+FAR_MORE = 2.0
+"""Times the share of flags among the rows that it was trained on, from which on texts are likely unlike those."""
+
+
+def unlike(filter_: "Filter", verdicts: "list[Verdict]") -> str:
+    """Return a note where far more is flagged than among the rows that the filter learnt from; empty if not.
+
+    That is what happens to texts unlike those: a filter has no word for not knowing.
+    """
+    for head in filter_.settings.heads:
+        share = sum(verdict.said[head.name].flagged for verdict in verdicts) / len(verdicts)
+        if len(verdicts) < FEWEST_TO_TELL or head.flagged is None:
+            continue
+        if share > min(max(FAR_MORE * head.flagged, head.flagged + 0.2), 0.95):
+            return (
+                f"{head.name}: {share:.0%} of these texts are flagged, and {head.flagged:.0%} of the rows that the "
+                "filter was trained on; texts that are unlike those it does not know, and flags wrongly: read some, or "
+                "train on rows like these"
+            )
+    return ""
 
 
 def unknown(filter_: "Filter", lines: "list[Line]") -> str:
@@ -165,7 +212,8 @@ def row_json(line: "Line", verdict: "Verdict") -> dict[str, Any]:
         "id": line.id,
         "flagged": verdict.flagged,
         "language": verdict.language or None,
-        "culture": verdict.culture or None,
+        "culture": line.text.culture or None,
+        "weights_of": verdict.culture or None,
         "scales": {
             name: {
                 "value": round(said.value, 4),

@@ -21,6 +21,9 @@ from culturepark.cli.options import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
     from culturepark.store.store import Store
 
 app = typer.Typer()
@@ -204,7 +207,9 @@ def show_trained(store: "Store", name: str, as_json: bool) -> int:
     write(f"{row.kind} {row.id}")
     for label, value in (("folder", row.path), ("base", row.base or "none"), ("weights", f"sha256 {row.sha256}")):
         write(f"    {label:<12}{safe(value)}")
-    write(f"    {'settings':<12}{safe(row.settings)}")
+    for label in ("settings", "figures"):
+        if words := values_of(facts[label]):
+            write(f"    {label:<12}{safe(words)}")
     write(f"    {'export':<12}manifest sha256 {row.export_manifest_sha256 or 'unknown'}")
     write(f"trained on {len(rows):,} rows")
     for run, count in Counter(run_of(one.row_id) for one in rows).items():
@@ -215,6 +220,13 @@ def show_trained(store: "Store", name: str, as_json: bool) -> int:
     if first := next((one.row_id for one in rows if one.row_id), None):
         tell(f"next: culturepark trace {safe(first)}{store_option(store)}")
     return 0
+
+
+def values_of(settings: "Mapping[str, Any]") -> str:
+    """Return named values as a sentence has them; those without a value, and what holds more than one, are left out."""
+    told = {name.replace("_", " "): f"{value:g}" if isinstance(value, float) else value
+            for name, value in settings.items() if isinstance(value, str | int | float) and value != ""}  # fmt: skip
+    return ", ".join(f"{name} {value}" for name, value in told.items())
 
 
 def on_terminal() -> bool:

@@ -140,10 +140,17 @@ def steps(plan: "Plan", store: "Store | None") -> "list[Step]":
     return steps_of_loop(plan, store, store_option(store) if store else "")
 
 
+UNITS = {"train": "step", "evaluate": "question"}
+"""Stage with many steps -> what each of them is counted in."""
+
+
 def forecast(plan: "Plan", store_url: str, as_json: bool) -> int:
     """Print the steps of a loop, and how long those take that are not done."""
     from culturepark.cli.train import duration
-    from culturepark.errors import StoreError, UsageError
+    from culturepark.errors import CatalogError, StoreError, UsageError
+    from culturepark.files import clipped, some_of
+    from culturepark.glossary import counted
+    from culturepark.loop.plan import missing_runs, problems_of_base
     from culturepark.store.store import Store
     from culturepark.terminal.safe import safe, tell, write
 
@@ -151,18 +158,34 @@ def forecast(plan: "Plan", store_url: str, as_json: bool) -> int:
         store = Store(store_url, must_exist=True)
     except (StoreError, UsageError):
         store = None  # nothing is done yet
+    if missing := missing_runs(plan.file, store):
+        raise UsageError(
+            f"{plan.path}: rows.runs: not in this store: {some_of([clipped(name) for name in missing], 5)}"
+        )
+    if wrong := problems_of_base(plan.path):
+        raise CatalogError(wrong)
     found = steps(plan, store)
     if as_json:
         write(json.dumps([step.model_dump(mode="json") for step in found]))
         return 0
+    told: set[str] = set()
     for step in found:
         state = "done" if step.done else "begun" if step.begun else "to do"
+        amount = "" if step.amount is None else f", {counted(step.amount, UNITS[step.stage])}"
         takes = "" if step.done or step.seconds is None else f", about {duration(step.seconds)}"
-        write(f"{state:5}  {step.stage}: {safe(step.what)}{takes}")
-        write(f"       {safe(step.command)}")
+        write(f"{state:5}  {step.stage}: {safe(step.what)}{amount}{takes}")
+        if step.stage not in UNITS or step.stage not in told:
+            write(f"       {safe(step.command)}")
+        told.add(step.stage)
+    tell("the other trainings and evaluations are commands like their first; --json has them all")
     left = [step for step in found if not step.done and step.stage in ("train", "evaluate")]
     known = [step.seconds for step in left if step.seconds is not None]
-    unknown = f"; how long {len(left) - len(known)} of them take is not known yet" if len(known) < len(left) else ""
+    unknown = (
+        f"; how long {len(left) - len(known)} of them take is not known yet: it is once this store has a training on "
+        "this base and an evaluation of it"
+        if len(known) < len(left)
+        else ""
+    )
     sums = f", about {duration(sum(known))} for those that are known" if known else ""
     tell(f"{len(left)} trainings and evaluations to do{sums}{unknown}")
     return 0

@@ -16,7 +16,7 @@ from culturepark.evaluate.asked import cultures_named
 from culturepark.files import clipped
 from culturepark.glossary import counted
 from culturepark.mine.forecast import forecast
-from culturepark.mine.mining import new_mine
+from culturepark.mine.mining import check_size, new_mine
 from culturepark.mine.plan import Questions, edition_for, plan
 from culturepark.models import prices
 from culturepark.models.registry import check_specs
@@ -73,6 +73,7 @@ def carry_out(questions: Questions, mining: Mining, wanted: Wanted, limits: Limi
     if not roles and (wanted.model or named):
         raise UsageError("--how none asks no model; leave out --model and --role")
     models: dict[ModelRole, ModelSpec] = {role: specs[role] for role in (*roles, "embedder")}
+    check_size(models, roles)
     prices.table()  # an error in the price list is reported now, and not at the first answer
     planned = plan(edition)
     if wanted.dry_run:

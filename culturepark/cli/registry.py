@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -31,12 +32,14 @@ from culturepark.mine.merging import (
     known_before,
     new_registry,
     runs_for,
+    too_small,
     wanted_of,
 )
 from culturepark.mine.registry_files import write_registry
 from culturepark.models import prices
 from culturepark.models.chat import Reply, Request
 from culturepark.models.embedder import open_embedder
+from culturepark.models.kinds import is_tiny
 from culturepark.models.registry import check_specs
 from culturepark.models.spec import ModelSpec, parse_roles
 from culturepark.models.trust import Trust
@@ -103,8 +106,11 @@ def make_registry(asked: Asked, limits: Limits, store_url: str) -> int:
     """Make a registry and carry it on, or say what it would take."""
     check_run_id(asked.run_id)
     models = asked.models()
+    if JUDGE in models and is_tiny(str(models[JUDGE])):
+        raise too_small(models[JUDGE])  # before a run is made
     prices.table()  # an error in the price list is reported now, and not at the first answer
-    store = Store(store_with(store_url, *asked.runs), must_exist=True)
+    place = store_with(store_url, *asked.runs)
+    store = Store(place, must_exist=True)
     for name in asked.runs:
         refuse_evaluation(store, name)
     runs = tuple(row.id for row in runs_for(store, asked.runs))
@@ -117,6 +123,11 @@ def make_registry(asked: Asked, limits: Limits, store_url: str) -> int:
     check_specs(models, list(models), trust)
     remote = any(spec.remote for spec in models.values())
     settings = Settings(concurrency=asked.concurrency or (16 if remote else 4), **limits.given)
+    if place != store_url:
+        tell(
+            "note: this registry is kept beside the recorded runs, in the cache, and not in a store of yours: `runs` "
+            f"does not list it; `culturepark merge {shlex.quote(asked.runs[0])}` copies recorded runs into yours first"
+        )
     row = new_registry(store, wanted, models=models, settings=settings, run_id=asked.run_id)
     with store.database.hold(row.id):
         return carry_on(store, store.run(row.id), asked, trust)

@@ -1,7 +1,9 @@
 """The command that trains a model on an export: train."""
 
+import hashlib
 import json
-from collections.abc import Iterator
+import shlex
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -175,7 +177,7 @@ def train(
     )  # fmt: skip
     examples = read(export, recipe.shapes, culture)
     if dry_run:
-        return forecast(examples, settings, folder, as_json)
+        return forecast(base, examples, settings, folder, as_json)
     require()
     for note in examples.notes:
         tell(f"note: {note}")
@@ -192,39 +194,56 @@ def train(
         write(json.dumps({"artefact": artefact_id, "path": str(folder), **outcome.figures}))
         return 0
     write(f"{artefact_id}: {folder}")
-    for line in told(outcome):
+    for line in told(outcome, examples):
         write(line)
     if source.gguf:
-        of = f" --culture {culture}" if culture else ""
-        tell(f"next: culturepark evaluate survey{of} --model {source.given}+{folder}{store_option(store)}")
+        for line in whether_nearer(source.given, folder, examples.cultures, artefact_id, store_option(store)):
+            tell(line)
     return 0
 
 
-def forecast(examples: "Examples", settings: "Settings", folder: Path, as_json: bool) -> int:
-    """Print what a training would do."""
-    from culturepark.terminal.safe import write
-    from culturepark.train.adapter import steps_of
-    from culturepark.train.examples import part
+def whether_nearer(base: str, folder: Path, cultures: Sequence[str], artefact_id: str, option: str) -> Iterator[str]:
+    """Yield the commands that ask base and adapter the same questions, and set their answers beside each other."""
+    of = [word for culture in cultures for word in ("--culture", culture)]
+    asked = hashlib.sha256(json.dumps([base, *cultures]).encode()).hexdigest()[:8]
+    before, after = f"base-{asked}", f"with-{artefact_id}"
+    for number, (model, name) in enumerate(((base, before), (f"{base}+{folder}", after))):
+        command = ["culturepark", "evaluate", "survey", *of, "--model", model, "--run-id", name]
+        yield ("      " if number else "next: ") + shlex.join(command) + option
+    yield f"      culturepark compare {before} {after}{option}"
 
-    rows = len(part(examples.training, settings.share, settings.seed))
-    figures = {
-        "rows": rows,
-        "rows_held_out": len(examples.validation),
-        "steps": steps_of(settings, rows),
-        "files": [str(path) for path in examples.files],
-        "out": str(folder),
-    }
+
+def forecast(base: str, examples: "Examples", settings: "Settings", folder: Path, as_json: bool) -> int:
+    """Print what a training would do; what would refuse it before its first step refuses here too."""
+    from culturepark.terminal.safe import tell, write
+    from culturepark.train.base import base_of
+    from culturepark.train.forecast import forecast as forecast_of
+
+    source = base_of(base, None)
+    found = forecast_of(source, examples, settings, folder)
     if as_json:
-        write(json.dumps(figures))
+        write(json.dumps({"files": [str(path) for path in examples.files]} | found.as_json()))
         return 0
-    write(f"rows           {rows:,} of {', '.join(path.name for path in examples.files)}")
-    write(f"held out       {len(examples.validation):,}")
-    write(f"steps          {figures['steps']:,} of {settings.batch} rows, {settings.epochs:g} epochs")
-    write(f"out            {folder}")
+    for note in examples.notes:
+        tell(f"note: {note}")
+    if found.rows_left_out is None:
+        tell(f"note: {source.given} has to be fetched first; whether it can be trained, and which rows are too long "
+             "for it, is known only then")  # fmt: skip
+    write(f"base           {source.given}")
+    write(f"rows           {found.rows:,} of {', '.join(path.name for path in examples.files)}")
+    if found.rows_left_out:
+        write(f"left out       {found.rows_left_out:,}, longer than --max-length {settings.max_length} tokens")
+    write(f"held out       {found.rows_held_out:,}")
+    write(f"steps          {found.steps:,} of {settings.batch} rows, {found.epochs:.3g} epochs")
+    write(f"device         {'a GPU' if found.gpu else 'the CPU'}")
+    state = " (holds this training, done)" if found.done else ""
+    if found.begun_at:
+        state = f" (holds this training, stopped; it goes on from step {found.begun_at:,})"
+    write(f"out            {folder}{state}")
     return 0
 
 
-def told(outcome: "Outcome") -> Iterator[str]:
+def told(outcome: "Outcome", examples: "Examples") -> Iterator[str]:
     figures = outcome.figures
     rows = f"{figures['rows']} rows, {figures['steps']} steps, {figures['seconds']:.0f} s on {figures['device']}"
     yield f"trained        {rows}"
@@ -235,7 +254,7 @@ def told(outcome: "Outcome") -> Iterator[str]:
         first = "unknown" if before is None else f"{before:.3f}"
         yield f"held-out loss  {first} before, {after:.3f} after"
     else:
-        yield "held-out loss  not measured: the export holds no rows back (`export --split 0.9`)"
+        yield f"held-out loss  not measured: {examples.why_none_is_held_out or 'no held-out row is short enough'}"
 
 
 # --- progress ----------------------------------------------------------------------------------------
@@ -261,6 +280,8 @@ def watched() -> "Iterator[Watch]":
     from culturepark.train.adapter import Progress as Standing
 
     def words(at: Standing) -> str:
+        if not at.steps:
+            return "loading the base"
         loss = "" if at.loss is None else f", loss {at.loss:.3f}"
         left = "" if at.seconds_left is None else f", {duration(at.seconds_left)} left"
         return f"step {at.step}/{at.steps}{loss}{left}"
@@ -271,7 +292,7 @@ def watched() -> "Iterator[Watch]":
 
         def note(at: Standing) -> None:
             nonlocal last
-            if monotonic() - last >= EVERY or at.step == at.steps:
+            if monotonic() - last >= EVERY or at.step == at.steps:  # the first at once, while the base is loaded
                 last = monotonic()
                 console.print(plain(words(at)), soft_wrap=True)
 

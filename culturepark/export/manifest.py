@@ -529,6 +529,10 @@ class Manifest(Figures):
 # --- notes -----------------------------------------------------------------------------------------
 
 
+FAR = 0.05
+"""From here on the share of rows that train is far from the one asked for."""
+
+
 def remarks(
     source: Source,
     wanted: Wanted,
@@ -542,7 +546,9 @@ def remarks(
         yield "all rows come from one seed: nothing is held out, since a question must not stand on both sides"
     if held:
         trains = tally.by_half["train"]
-        yield f"{trains} of {total} rows train ({trains / total:.0%}): whole questions are held out"
+        share = trains / total
+        asked = f", of {wanted.train_share:.0%} asked for" if abs(share - (wanted.train_share or 0)) > FAR else ""
+        yield f"{trains} of {total} rows train ({share:.0%}{asked}): whole questions are held out"
         if count := source.left_without[LEAK]:
             how = "word for word" if wanted.dialogues else "in the same words or nearly"
             yield (

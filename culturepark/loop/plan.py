@@ -12,11 +12,12 @@ from statistics import median
 from typing import Any, Literal
 
 from culturepark.catalog.cultures import Known, is_path
-from culturepark.catalog.loops import LoopFile, load_loop, scenario_of, suite_of
+from culturepark.catalog.files import placed, read_mapping
+from culturepark.catalog.loops import LoopFile, TrainPart, load_loop, scenario_of, suite_of
 from culturepark.catalog.scenarios import beside
 from culturepark.catalog.suites import Suite, find_suite
 from culturepark.domain import Edition, Noun, Status
-from culturepark.errors import UsageError
+from culturepark.errors import Problem, UsageError
 from culturepark.evaluate.asked import cultures_named, settings_for
 from culturepark.evaluate.evaluation import edition_for, find, new_items, plan_of
 from culturepark.evaluate.plan import Settings
@@ -26,10 +27,12 @@ from culturepark.models.spec import ModelSpec, kinds, parse
 from culturepark.run.plan import models_column
 from culturepark.store import artefacts
 from culturepark.store import evaluations as kept
+from culturepark.store.selections import runs_or_selection
 from culturepark.store.store import Store
 from culturepark.store.tables import ArtefactRow, RunRow
 from culturepark.train.adapter import CHECKPOINTS, RECIPES, TRAINING, settings_of, steps_of
 from culturepark.train.adapter import Settings as TrainSettings
+from culturepark.train.base import base_of
 from culturepark.train.make import is_whole
 
 Stage = Literal["simulate", "rows", "train", "evaluate", "verdict"]
@@ -51,6 +54,8 @@ class Step(Noun):
     """Part of it is done, and is not done again."""
     seconds: float | None = None
     """About how long it takes, by what was measured before; None if nothing like it was, and 0 where it is done."""
+    amount: int | None = None
+    """Steps of a training, or questions of an evaluation; None of others, and of trainings while there are no rows."""
 
 
 @dataclass(frozen=True)
@@ -154,10 +159,7 @@ class Plan:
         if part.model is not None:
             return parse(part.model)
         if base.partition(":")[0] not in kinds():
-            raise UsageError(
-                f"{self.path}: evaluate: {base} is trained from, and is no model that can be asked here; say under "
-                "`evaluate` how base and adapters are asked: `model`, and `adapters` with {name} in it"
-            )
+            raise UsageError(f"{self.path}: evaluate: {unaskable(base)}")
         return parse(base)
 
     def spec(self, training: Training) -> ModelSpec:
@@ -300,6 +302,44 @@ class Plan:
         return [*command, "--seed", str(part.seed), "--run-id", self.run_id]
 
 
+def problems_of_base(path: Path) -> list[Problem]:
+    """Return why the base of a loop file cannot be trained from, or cannot be asked, as far as is known here."""
+    data = read_mapping(path)
+    part = data.get("train")
+    base = part.get("base", TrainPart().base) if isinstance(part, Mapping) else TrainPart().base
+    if not isinstance(base, str):
+        return []  # which the schema says
+    try:
+        base_of(base, None)
+    except UsageError as error:
+        return placed(path, [(("train", "base"), str(error).removeprefix("--base "))])
+    asked = data.get("evaluate")
+    if base.partition(":")[0] not in kinds() and not (isinstance(asked, Mapping) and asked.get("model")):
+        return placed(path, [(("evaluate",) if "evaluate" in data else ("train", "base"), unaskable(base))])
+    return []
+
+
+def unaskable(base: str) -> str:
+    return (
+        f"{base} is trained from, and is no model that can be asked here; say under `evaluate` how base and adapters "
+        "are asked: `model`, and `adapters` with {name} in it"
+    )
+
+
+def missing_runs(file: LoopFile, store: Store | None) -> list[str]:
+    """Return the runs and selections of a loop file that a store lacks; all of them without a store."""
+    names = list(file.rows.runs)
+    return names if store is None else [name for name in names if not is_in(store, name)]
+
+
+def is_in(store: Store, name: str) -> bool:
+    try:
+        runs_or_selection(store, [name])
+    except UsageError:
+        return False
+    return True
+
+
 def read_plan(path: Path, out: Path | None) -> Plan:
     """Read a loop file and what it names.
 
@@ -324,11 +364,13 @@ def steps_of_loop(plan: Plan, store: Store | None, store_option: str = "") -> li
     """
     asked, steps = Forecast(plan, store), []
 
-    def add(stage: Stage, what: str, command: Sequence[str], done: bool, begun: bool, seconds: float | None) -> None:
+    def add(
+        stage: Stage, what: str, command: Sequence[str], done: bool, begun: bool, seconds: float | None,
+        amount: int | None = None,
+    ) -> None:  # fmt: skip
         text = shlex.join(command) + store_option
-        steps.append(
-            Step(stage=stage, what=what, command=text, done=done, begun=begun, seconds=0.0 if done else seconds)
-        )
+        left = 0.0 if done else seconds
+        steps.append(Step(stage=stage, what=what, command=text, done=done, begun=begun, seconds=left, amount=amount))
 
     names = list(plan.file.rows.runs)
     if plan.file.rows.scenario:
@@ -354,14 +396,16 @@ def steps_of_loop(plan: Plan, store: Store | None, store_option: str = "") -> li
         begun = (plan.adapter_folder(training) / CHECKPOINTS).is_dir()
         count = (rows or {}).get(training.arm)
         seconds = asked.training(training, count)
-        add("train", training.name, plan.train_command(training), whole, begun, seconds)
+        command, amount = plan.train_command(training), asked.steps(training, count)
+        add("train", training.name, command, whole, begun, seconds, amount)
 
     def add_evaluation(training: Training | None) -> None:
         found = plan.evaluation_of(store, training) if store else None
         done = found is not None and found.status == Status.DONE
         what = "the base" if training is None else training.name
         command = plan.evaluate_command(store, training)
-        add("evaluate", what, command, done, found is not None, asked.evaluation(training))
+        seconds, amount = asked.evaluation(training), asked.questions(training)
+        add("evaluate", what, command, done, found is not None, seconds, amount)
 
     add_evaluation(None)
     for of_round in plan.rounds(plan.trainings(arms)):
@@ -401,20 +445,28 @@ class Forecast:
 
     def training(self, training: Training, rows: int | None) -> float | None:
         """Return the seconds of a training; None if nothing is known of the rows or of the time."""
-        if rows is None or self.a_row is None:
+        steps = self.steps(training, rows)
+        if steps is None or self.a_row is None:
             return None
-        settings = self.plan.train_settings(training)
-        return round(self.a_row * steps_of(settings, max(1, round(rows * training.share))) * settings.batch, 1)
+        return round(self.a_row * steps * self.plan.train_settings(training).batch, 1)
+
+    def steps(self, training: Training, rows: int | None) -> int | None:
+        """Return the steps of a training; None if nothing is known of the rows."""
+        if rows is None:
+            return None
+        return steps_of(self.plan.train_settings(training), max(1, round(rows * training.share)))
 
     def evaluation(self, training: Training | None) -> float | None:
-        if self.an_answer is None:
-            return None
+        return None if self.an_answer is None else round(self.an_answer * self.questions(training), 1)
+
+    def questions(self, training: Training | None) -> int:
+        """Return the number of questions that the base (None) or an adapter is asked."""
         cultures = self.plan.asked_about(training)
         if cultures not in self._asks:
             settings = self.plan.evaluate_settings(cultures)
             edition = self.plan.edition(settings)
             self._asks[cultures] = len(plan_of(self.plan.suite, settings, edition, self.plan.file.evaluate.seed).asks)
-        return round(self.an_answer * self._asks[cultures], 1)
+        return self._asks[cultures]
 
     @cached_property
     def _asks(self) -> dict[tuple[str, ...], int]:

@@ -378,6 +378,13 @@ def forecast(found: Compared, known: Known, spec: ModelSpec | None) -> JsonObjec
     return figures
 
 
+def too_small(spec: ModelSpec) -> UsageError:
+    return UsageError(
+        f"{spec} is too small to tell whether one norm denies another: one of three billion parameters or more can; "
+        "--no-model merges what is said in the same words"
+    )
+
+
 class Merging(Run):
     """A registry being made."""
 
@@ -419,10 +426,7 @@ class Merging(Run):
         if self._todo():
             model = await self.models.get(JUDGE)
             if model.traits.small or model.traits.labels:
-                raise UsageError(
-                    f"{model.spec} is too small to tell whether one norm denies another: one of three billion "
-                    "parameters or more can; --no-model merges what is said in the same words"
-                )
+                raise too_small(model.spec)
         for _ in range(ROUNDS):
             while await self._ask():
                 pass

@@ -35,6 +35,7 @@ from culturepark.mine.nearest_norms import nearest
 from culturepark.mine.plan import drawn, mining_of, plan
 from culturepark.models.chat import Reply, canonical, digest
 from culturepark.models.json_answers import parse
+from culturepark.models.kinds import is_tiny
 from culturepark.models.spec import ModelSpec
 from culturepark.models.trust import Trust
 from culturepark.run import Watcher
@@ -75,6 +76,25 @@ def new_mine(
     return store.run(run_id)
 
 
+def too_small(spec: ModelSpec, role: str) -> UsageError:
+    what = "say whether two answers mean the same" if role == "verifier" else "be asked for what it knows"
+    return UsageError(
+        f"{spec} is too small to {what}: one of three billion parameters or more can; `mine seeds --how none` asks no "
+        "model"
+    )
+
+
+def check_size(models: Mapping[ModelRole, ModelSpec], roles: Iterable[ModelRole]) -> None:
+    """Refuse before anything is begun a model that is known to be too small; of others it shows once they are loaded.
+
+    Raises:
+        UsageError: if there is one.
+    """
+    for role in roles:
+        if is_tiny(str(models[role])):
+            raise too_small(models[role], role)
+
+
 class MinedRun(Run):
     """A mine being carried on."""
 
@@ -100,11 +120,7 @@ class MinedRun(Run):
         for role in ("speaker", "verifier") if mined_roles(self.scenario) else ():
             model = await self.models.get(role)
             if model.traits.small or model.traits.labels:
-                what = "say whether two answers mean the same" if role == "verifier" else "be asked for what it knows"
-                raise UsageError(
-                    f"{model.spec} is too small to {what}: one of three billion parameters or more can; "
-                    "`mine seeds --how none` asks no model"
-                )
+                raise too_small(model.spec, role)
 
     async def _dialogues(self) -> None:
         """Ask for all norms, and only then for what is reasoned from them; a failure costs its own dialogue alone."""

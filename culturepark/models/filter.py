@@ -134,6 +134,8 @@ class Head(Part):
     curve: Curve
     """Makes the chance of a score."""
     thresholds: Thresholds = Thresholds()
+    flagged: Annotated[float, Field(ge=0, le=1)] | None = None
+    """Share of the rows that it was trained on and that it flags without having seen them; None where nobody knows."""
 
     @model_validator(mode="after")
     def _is_a_head(self) -> Head:

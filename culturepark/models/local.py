@@ -20,7 +20,7 @@ import httpx2
 
 from culturepark.domain import JsonObject
 from culturepark.errors import Unreachable, UsageError
-from culturepark.files import clipped, expanded, home_folder, is_file, is_folder
+from culturepark.files import clipped, exists, expanded, home_folder, is_file, is_folder
 from culturepark.models import weights
 from culturepark.models.chat import Request, Traits
 from culturepark.models.client import OpenAIModel
@@ -260,11 +260,21 @@ def adapter_file(text: str) -> Path:
     """
     path = expanded(text)
     if not is_folder(path):
+        if not exists(path):
+            raise UsageError(
+                f"no adapter at {clipped(path, 400)}: No such file or folder; `culturepark train` makes one, and says "
+                "where (runs/adapters/NAME); a training that was stopped has none until the same command ends it"
+            )
         return path
     if is_file(path / ADAPTER):
         return path / ADAPTER
-    peft = " but the adapter for torch alone" if is_file(path / "adapter_config.json") else ""
-    raise UsageError(f"{clipped(path, 400)} holds no {ADAPTER}{peft}")
+    if is_file(path / "adapter_config.json"):
+        why = "the adapter for torch alone, since its base was no GGUF; `train --base gguf:PATH` writes both"
+    elif is_folder(path / "checkpoints") or is_file(path / "plan.json"):
+        why = "a training that was stopped; the same `culturepark train` command ends it"
+    else:
+        why = "other things; name what `culturepark train` has written"
+    raise UsageError(f"{clipped(path, 400)} holds no {ADAPTER}, but {why}")
 
 
 def check_fits(adapter: GgufFile, base: GgufFile) -> None:

@@ -18,6 +18,7 @@ from typing import Any, Literal
 from culturepark.domain import JsonObject
 from culturepark.errors import Interrupted, OutOfResources, UsageError
 from culturepark.files import clipped, exists, is_folder, put_json
+from culturepark.glossary import counted
 from culturepark.models.chat import canonical, digest
 from culturepark.train.base import Base, first_line, hushed, load
 from culturepark.train.examples import Example, Examples, learned, part, rendered
@@ -113,6 +114,7 @@ class Progress:
 
     step: int
     steps: int
+    """0 while the base is being loaded."""
     loss: float | None
     seconds: float
     """Since it began, or since it was resumed."""
@@ -144,6 +146,7 @@ def train(base: Base, examples: Examples, settings: Settings, out: Path, watch: 
         return Outcome(done["figures"], used, done.get("notes", []), again=True)
 
     cuda = uses_gpu(settings.device)
+    watch(Progress(0, 0, None, 0.0))
     transformers.set_seed(settings.seed)
     model, tokenizer = load(base, torch.bfloat16 if cuda else torch.float32)
     training, left = rows_for(used, settings, tokenizer)
@@ -170,6 +173,8 @@ def train(base: Base, examples: Examples, settings: Settings, out: Path, watch: 
     put_json(out / TRAINING, record)
     (out / PLAN).unlink(missing_ok=True)
     shutil.rmtree(out / CHECKPOINTS, ignore_errors=True)
+    if stop.wanted:  # in the last step, or while the held-out rows were measured
+        raise Interrupted("stopped after the last step; the same command finishes it")
     return Outcome(figures, used, notes)
 
 
@@ -236,6 +241,16 @@ def kept(path: Path) -> JsonObject | None:
 def steps_of(settings: Settings, rows: int) -> int:
     """Return the number of steps: epochs in whole batches."""
     return settings.max_steps or max(1, round(settings.epochs * -(-rows // settings.batch)))
+
+
+def last_checkpoint(out: Path) -> Path | None:
+    """Return the newest state that was saved whole; None if there is none."""
+    found = [p for p in (out / CHECKPOINTS).glob("checkpoint-*") if (p / "trainer_state.json").is_file()]
+    return max(found, key=step_at, default=None)
+
+
+def step_at(checkpoint: Path) -> int:
+    return int(checkpoint.name.rpartition("-")[2])
 
 
 # --- rows --------------------------------------------------------------------------------------------
@@ -321,7 +336,7 @@ class Training:
     def run(self, training: Sequence[JsonObject], validation: Sequence[JsonObject]) -> JsonObject:
         trainer = self.trainer(training, validation)
         steps = int(trainer.args.max_steps)
-        last = self.last_checkpoint()
+        last = last_checkpoint(self.out)
         before = self.loss_of_base(trainer) if validation else None
         begun, cpu = time.monotonic(), time.process_time()
         try:
@@ -363,7 +378,7 @@ class Training:
     def device(self) -> str:
         import torch
 
-        return torch.cuda.get_device_name() if self.cuda else f"CPU, {torch.get_num_threads()} threads"
+        return torch.cuda.get_device_name() if self.cuda else f"CPU, {counted(torch.get_num_threads(), 'thread')}"
 
     def loss_of_base(self, trainer: Any) -> float:
         """Return the held-out loss before the first step; a resumed training finds it where it was written down."""
@@ -373,11 +388,6 @@ class Training:
             known = float(trainer.evaluate()["eval_loss"])
             put_json(self.out / PLAN, plan | {"held_out_loss_before": known})
         return known
-
-    def last_checkpoint(self) -> Path | None:
-        """Return the newest state that was saved whole; None if there is none."""
-        found = [p for p in (self.out / CHECKPOINTS).glob("checkpoint-*") if (p / "trainer_state.json").is_file()]
-        return max(found, key=lambda p: int(p.name.rpartition("-")[2]), default=None)
 
     def write_curve(self, history: Sequence[Mapping[str, Any]]) -> list[tuple[int, str, float]]:
         """Write the losses of all steps; a resumed training has those of its earlier part too."""
@@ -491,10 +501,17 @@ class Training:
             def on_train_begin(self, _: Any, state: Any, *__: Any, **___: Any) -> None:
                 self.begun, self.begun_at = time.monotonic(), state.global_step
 
-            def on_log(self, *_: Any, logs: Mapping[str, Any], **__: Any) -> None:
-                self.loss = logs.get("loss", self.loss)
-
             def on_step_end(self, _: Any, state: Any, control: Any, **__: Any) -> None:
+                # A step that logs its loss does so after this, and is reported then, with its own loss.
+                if not control.should_log:
+                    self.report(state, control)
+
+            def on_log(self, _: Any, state: Any, control: Any, logs: Mapping[str, Any], **__: Any) -> None:
+                if "loss" in logs:
+                    self.loss = logs["loss"]
+                    self.report(state, control)
+
+            def report(self, state: Any, control: Any) -> None:
                 seconds = time.monotonic() - self.begun
                 training.watch(Progress(state.global_step, steps, self.loss, seconds, self.begun_at))
                 if training.stop.wanted:

@@ -33,12 +33,17 @@ class Base:
     given: str
     """As the user wrote it: `embedded`, `gguf:PATH`, `hf:REPO/FILE`, a folder, or `ORGANISATION/NAME`."""
     source: str
-    """A path, or a repository."""
+    """A path, or a repository; empty for a GGUF that was not fetched yet."""
     gguf: Path | None
-    """The file, if it is a GGUF."""
+    """The file, if it is a GGUF, and here."""
     name: str
     """What an adapter names as its base; never a path of this machine but for a folder that the user gave."""
     licence: str
+
+    @property
+    def here(self) -> bool:
+        """Whether its files are on this disk, as far as can be told without the hub."""
+        return self.gguf is not None or (bool(self.source) and is_folder(Path(self.source)))
 
 
 def require() -> None:
@@ -50,9 +55,11 @@ def require() -> None:
         raise Lacking(f"training needs {', '.join(missing)}: {how_to_install('train')}")
 
 
-def base_of(text: str, progress: Progress) -> Base:
+def base_of(text: str, progress: Progress | None) -> Base:
     """Return the base of `--base`, fetched where it has to be.
 
+    Args:
+        progress: None to fetch nothing, and return the base without its file where it would have to be fetched.
     Raises:
         UsageError: if it is none that can be trained.
         Unreachable: if it cannot be fetched.
@@ -79,14 +86,17 @@ def base_of(text: str, progress: Progress) -> Base:
     return of_gguf(spec, progress)
 
 
-def of_gguf(spec: ModelSpec, progress: Progress) -> Base:
-    from culturepark.models.local import weights_of
+def of_gguf(spec: ModelSpec, progress: Progress | None) -> Base:
+    from culturepark.models.local import check_gguf, weights_here, weights_of
 
     if getattr(spec, "adapter", ""):
         raise UsageError(f"--base {clipped(str(spec))}: an adapter is trained on a base without one")
-    path = weights_of(spec, progress)
-    name = UPSTREAM.get(spec.of.weights) or (spec.name if spec.kind == "hf" else path.name)
-    return Base(str(spec), str(path), path, name, licences.of_model(str(spec)))
+    path = weights_here(spec) if progress is None else weights_of(spec, progress)
+    if path and progress is None:
+        check_gguf(path)
+        path = path.absolute()
+    name = UPSTREAM.get(spec.of.weights) or (path.name if path and spec.kind != "hf" else spec.name)
+    return Base(str(spec), str(path or ""), path, name, licences.of_model(str(spec)))
 
 
 def load(base: Base, dtype: Any) -> tuple[Any, Any]:
@@ -96,28 +106,49 @@ def load(base: Base, dtype: Any) -> tuple[Any, Any]:
         UsageError: if they cannot be read, or there is no chat template.
         Unreachable: if the hub cannot be reached.
     """
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers import AutoModelForCausalLM
 
+    tokenizer = tokenizer_of(base)
+    with loading(base) as (where, more):
+        model = AutoModelForCausalLM.from_pretrained(where, dtype=dtype, **more)
+    if base.gguf:
+        as_any_other(model)
+    return model, tokenizer
+
+
+def tokenizer_of(base: Base) -> Any:
+    """Return the tokenizer alone.
+
+    Raises:
+        UsageError: if it cannot be read, or there is no chat template.
+        Unreachable: if the hub cannot be reached.
+    """
+    from transformers import AutoTokenizer
+
+    with loading(base) as (where, more):
+        tokenizer = AutoTokenizer.from_pretrained(where, **more)
+    if not tokenizer.chat_template:
+        raise UsageError(f"--base {clipped(base.given)} has no chat template; train from an instruct model")
+    if tokenizer.pad_token_id is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    return tokenizer
+
+
+@contextmanager
+def loading(base: Base) -> Iterator[tuple[str, dict[str, str]]]:
+    """Yield where a base is loaded from and with which options; what goes wrong is an error of ours."""
     where, more = base.source, {}
     if base.gguf:
         where, more = str(base.gguf.parent), {"gguf_file": base.gguf.name}
     try:
         with hushed(), redirect_stderr(StringIO()):  # its progress bar asks nobody
-            tokenizer = AutoTokenizer.from_pretrained(where, **more)
-            model = AutoModelForCausalLM.from_pretrained(where, dtype=dtype, **more)
+            yield where, more
     except OSError as error:
         if not is_folder(Path(where)):
             raise Unreachable(f"--base {clipped(base.given)}: {first_line(error)}") from None
         raise UsageError(f"--base {clipped(base.given)}: {first_line(error)}") from None
     except (ValueError, KeyError, TypeError, RuntimeError, ImportError) as error:
         raise UsageError(f"--base {clipped(base.given)} cannot be loaded: {first_line(error)}") from None
-    if not tokenizer.chat_template:
-        raise UsageError(f"--base {clipped(base.given)} has no chat template; train from an instruct model")
-    if tokenizer.pad_token_id is None:
-        tokenizer.pad_token = tokenizer.eos_token
-    if base.gguf:
-        as_any_other(model)
-    return model, tokenizer
 
 
 def as_any_other(model: Any) -> None:

@@ -35,14 +35,14 @@ def write_card(
         title=title(examples, base, manifest),
         base=base,
         method=METHODS[settings.method],
-        of_culture=f" of {examples.culture}" if examples.culture else "",
+        of_culture=f" of {in_a_row(examples.cultures)}" if examples.cultures else "",
         settings=settings,
         figures=figures,
         loss=f"{number(figures['first_loss'])} at the first step, {number(figures['last_loss'])} at the last",
         held_out=(
             f"{number(figures['held_out_loss_before'])} before, {number(figures['held_out_loss_after'])} after"
             if figures["rows_held_out"]
-            else "not measured: the export has no held-out rows (`export --split 0.9`)"
+            else f"not measured: {examples.why_none_is_held_out or 'no held-out row is short enough'}"
         ),
         manifest=manifest,
         manifest_sha256=examples.manifest_sha256,
@@ -60,7 +60,7 @@ def write_card(
         notes=[*drawn_notes(manifest), *examples.notes, *outcome.notes],
         artefact=artefact_id,
         serve=f"{base.given}+{out}" if base.gguf else f"openai:{out.name}@URL",
-        culture_option=f" --culture {examples.culture}" if examples.culture else "",
+        culture_option="".join(f" --culture {culture}" for culture in examples.cultures),
     )
     (out / CARD).write_text(safe(text, lines=True), "utf-8")
     (out / "loss.svg").write_text(drawing(out / LOSS), "utf-8")
@@ -72,8 +72,14 @@ def head(base: Base, settings: Settings) -> str:
 
 
 def title(examples: Examples, base: Base, manifest: Mapping[str, Any]) -> str:
-    of = f"{examples.culture or 'several cultures'} on {base.name}"
+    of = f"{in_a_row(examples.cultures) or 'Rows of unknown origin'} on {base.name}"
     return f"A control ({manifest['control']}): {of}" if manifest.get("control") else of
+
+
+def in_a_row(names: Sequence[str]) -> str:
+    """Return names as a sentence has them: `arabic, german and korean`."""
+    *most, last = names or ("",)
+    return f"{', '.join(most)} and {last}" if most else last
 
 
 def drawn_notes(manifest: Mapping[str, Any]) -> list[str]:
@@ -131,7 +137,11 @@ def provenance(manifest: Mapping[str, Any]) -> str:
 
 def scopes(manifest: Mapping[str, Any], culture: str | None) -> list[str]:
     people = [p for p in manifest.get("personas", []) if isinstance(p, Mapping) and p.get("scope")]
-    own = [str(p["scope"]) for p in people if culture in (None, p.get("culture"))]
+    own = [
+        f"{p.get('name', 'somebody')} ({str(p['scope']).strip().rstrip('.')})"
+        for p in people
+        if culture in (None, p.get("culture"))
+    ]
     named = list(dict.fromkeys(own))
     return named[:MOST_SCOPES] + ([f"and {len(named) - MOST_SCOPES} more"] if len(named) > MOST_SCOPES else [])
 

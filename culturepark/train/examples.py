@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -51,6 +52,26 @@ class Examples:
     manifest_sha256: str | None = None
     notes: Sequence[str] = ()
 
+    @property
+    def cultures(self) -> tuple[str, ...]:
+        """Whose rows these are, as far as the export says it."""
+        if self.culture:
+            return (self.culture,)
+        counts = self.manifest.get("rows_by_culture")
+        return tuple(sorted(map(str, counts))) if isinstance(counts, dict) else ()
+
+    @property
+    def why_none_is_held_out(self) -> str:
+        """Why there are no rows to validate on, and what to do about it."""
+        if self.validation:
+            return ""
+        if self.manifest.get("train_share") is None:
+            return "the export holds no rows back (`export --split 0.9`)"
+        return (
+            "the export was split, and no row of these is on the side that validates; rows of more questions, or a "
+            "smaller share for training, leave some"
+        )
+
 
 def read(export: Path, shapes: Sequence[str], culture: str | None = None) -> Examples:
     """Read an export, or a single file of rows.
@@ -60,11 +81,12 @@ def read(export: Path, shapes: Sequence[str], culture: str | None = None) -> Exa
     Raises:
         UsageError: if there is nothing to train on, or something that is no row.
     """
-    files = files_of(export, culture)
+    files = files_of(export, culture, shapes)
     manifest, sha256 = manifest_of(export if is_folder(export) else export.parent)
     halves: dict[Half, list[Example]] = {"train": [], "validation": []}
     found: set[str] = set()
-    nowhere = other_culture = changed = 0
+    others: set[str] = set()
+    nowhere = changed = 0
     for file in files:
         ids = ids_of(file.path)
         nowhere += ids is None
@@ -74,8 +96,8 @@ def read(export: Path, shapes: Sequence[str], culture: str | None = None) -> Exa
                     f"{clipped(file.path, 400)}: rows with {', '.join(SHAPES[shape])}; this method wants an export of "
                     f"--format {' or '.join(FORMATS[s] for s in shapes)}"
                 )
-            if file.mixed and culture and culture_in(example.row, file.path) != culture:
-                other_culture += 1
+            if file.mixed and culture and (own := culture_in(example.row, file.path, culture, manifest)) != culture:
+                others.add(own)
                 continue
             found.add(shape)
             known = (ids or {}).get(number)
@@ -88,6 +110,8 @@ def read(export: Path, shapes: Sequence[str], culture: str | None = None) -> Exa
                 )
             )
     if not halves["train"]:
+        if culture and others:
+            raise UsageError(f"{clipped(export, 400)}: no rows of {not_among(culture, sorted(others))}")
         of = f" of {culture}" if culture else ""
         raise UsageError(f"{clipped(export, 400)}: no rows{of} to train on")
     if len(found) > 1:
@@ -114,13 +138,18 @@ class RowFile(NamedTuple):
     """True if its rows can be of several cultures."""
 
 
-def files_of(export: Path, culture: str | None) -> list[RowFile]:
+def files_of(export: Path, culture: str | None, shapes: Sequence[str] = ("messages",)) -> list[RowFile]:
     """
+    Args:
+        shapes: of the rows that are wanted, for the command that would make them.
     Raises:
         UsageError: if there is no file of rows, or none of the culture.
     """
     if not exists(export):
-        raise UsageError(f"{clipped(export, 400)}: no such export; `culturepark export RUN --format trl --out DIR`")
+        form = FORMATS[shapes[0]]
+        raise UsageError(
+            f"{clipped(export, 400)}: no such export; `culturepark export RUN --format {form} --out DIR` makes one"
+        )
     if not is_folder(export):
         return [RowFile(export, "train", mixed=True)]
     names = sorted(p.name for p in export.glob("*.jsonl") if not p.name.endswith(".index.jsonl"))
@@ -128,9 +157,10 @@ def files_of(export: Path, culture: str | None) -> list[RowFile]:
     stems = {name: name.split(".")[0] for name in names}
     chosen = [name for name in names if stems[name] == culture] or [n for n in names if stems[n] == "all"] or names
     if culture and not any(stems[name] in (culture, "all") for name in names):
+        near = did_you_mean(culture, sorted({*stems.values()}))
         raise UsageError(
-            f"{clipped(export, 400)}: no file of {culture} among {some_of(names, 5) or 'no files of rows'}; "
-            f"`culturepark export ... --culture {culture}` makes one"
+            f"{clipped(export, 400)}: no file of {clipped(culture)} among {some_of(names, 5) or 'no files of rows'}"
+            + (near or f"; `culturepark export ... --culture {clipped(culture)}` makes one")
         )
     if not chosen:
         raise UsageError(f"{clipped(export, 400)}: no .jsonl file in it; is it the folder of an export?")
@@ -144,18 +174,35 @@ def files_of(export: Path, culture: str | None) -> list[RowFile]:
     ]
 
 
-def culture_in(row: Mapping[str, Any], path: Path) -> str:
-    """
+def culture_in(row: Mapping[str, Any], path: Path, wanted: str = "", manifest: Mapping[str, Any] | None = None) -> str:
+    """Return the culture that a row says it is of.
+
+    Args:
+        wanted: the culture that is looked for.
+        manifest: of the export; it knows which cultures there are even if the rows do not say whose they are.
     Raises:
         UsageError: if the row does not say its culture.
     """
     said = row.get("metadata")
     if isinstance(said, Mapping) and isinstance(said.get("culture"), str):
         return str(said["culture"])
+    counts = (manifest or {}).get("rows_by_culture")
+    if isinstance(counts, dict) and counts and wanted and wanted not in counts:
+        raise UsageError(f"{clipped(path, 400)}: no rows of {not_among(wanted, sorted(map(str, counts)))}")
     raise UsageError(
         f"{clipped(path, 400)}: its rows do not say their culture; export again with --culture NAME, which makes a "
         "file of it, or with --metadata"
     )
+
+
+def not_among(name: str, known: Sequence[str]) -> str:
+    """Return a name with those that there are in its place, and which of them may have been meant."""
+    return f"{clipped(name)}, only of {some_of(known, 8)}{did_you_mean(name, known)}"
+
+
+def did_you_mean(name: str, known: Sequence[str]) -> str:
+    near = get_close_matches(name.casefold(), known, n=2)
+    return f"; did you mean {' or '.join(near)}?" if near else ""
 
 
 def rows_of(path: Path) -> Iterator[tuple[str, Example]]:

@@ -421,6 +421,7 @@ def head_of(task: Task, scores: Floats, languages: Sequence[str], groups: Sequen
         line=line,
         curve=curve,
         thresholds=bounds,
+        flagged=round(float((chances >= bounds.all).mean()), 4),
     )
 
 

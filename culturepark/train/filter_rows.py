@@ -195,6 +195,8 @@ def check_labels(labels: Mapping[object, int], flag: Sequence[str], path: Path) 
     """
     words = sorted({str(label) for label in labels})
     if not words:
+        if flag:
+            raise UsageError(f"--flag {clipped(flag[0])}: no row has a label; {shown(path)} has ratings alone")
         return
     if not flag and not set(labels) <= {0, 1, "0", "1"}:
         raise UsageError(

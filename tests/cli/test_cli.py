@@ -1185,3 +1185,26 @@ def test_on_a_narrow_terminal_what_is_read_fits_too(command: str) -> None:
     screen = Screen(60, received)
     assert len(screen.lines) > 2
     assert screen.too_wide == []
+
+
+def test_an_interrupt_that_came_where_nothing_can_be_raised_comes_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    import time
+
+    from culturepark.cli.app import heed_interrupts
+
+    others: list[Any] = []
+    monkeypatch.setattr(sys, "unraisablehook", heed_interrupts(others.append))
+
+    class Fragile:
+        def __init__(self, error: type[BaseException]) -> None:
+            self.error = error
+
+        def __del__(self) -> None:
+            raise self.error
+
+    Fragile(KeyboardInterrupt)
+    with pytest.raises(KeyboardInterrupt):
+        time.sleep(5)
+    assert not others
+    Fragile(OSError)
+    assert len(others) == 1

@@ -193,7 +193,7 @@ def test_what_was_stopped_goes_on_where_it_was(stage: str, base: Path, monkeypat
     progress = adapter.Progress
 
     def step(*values: Any) -> Any:
-        trained[0] += 1
+        trained[0] += values[0] > 0  # 0 while the base is loaded
         if stage == "train" and stop[0] and trained[0] == 3:
             signal.raise_signal(signal.SIGINT)
         return progress(*values)
@@ -299,3 +299,49 @@ def test_shipped_and_new_loops_are_sound() -> None:
     assert cli("loop", "loop", "--dry-run").code == 0
     assert "loop" not in [one["name"] for one in cli("scenarios", "--json").json]
     assert "neither a file nor a shipped one (loop)" in cli("loop", "nothing", "--dry-run").err
+
+
+def test_all_mistakes_of_a_loop_file_are_told_at_once() -> None:
+    Path("mine.yaml").write_text(
+        "loop: mine\ntitle: A loop\ncultures: [turkisch, gone.yaml]\nrows: {scenario: gone-too.yaml}\n"
+        "train: {base: gpt2, epoch: 3}\nseeds: [1, 1]\nevaluate: {suite: survay}\n"
+    )
+    wrong = cli("check", "mine.yaml")
+    assert (wrong.code, wrong.out) == (2, "")
+    for line, said in {
+        "3: cultures[1]": "turkish",
+        "4: rows.scenario": "no such scenario: gone-too.yaml",
+        "5: train.base": "no such folder; name embedded, gguf:PATH",
+        "5: train.epoch": "epochs",
+        "6: seeds[2]": "1 stands here twice",
+        "7: evaluate.suite": "survay",
+    }.items():
+        assert any(f"mine.yaml:{line}: " in row and said in row for row in wrong.err.splitlines()), (line, wrong.err)
+
+
+def test_a_base_that_cannot_be_asked_here_is_told_by_check() -> None:
+    plain = "loop: mine\ntitle: A loop\ncultures: [german, turkish]\nrows: {runs: [a]}\n"
+    Path("mine.yaml").write_text(plain + "train: {base: some/model}\n")
+    assert "is no model that can be asked here" in cli("check", "mine.yaml").err
+    asked = "evaluate: {model: 'openai:b@http://h/v1', adapters: 'openai:{name}@http://h/v1'}\n"
+    Path("mine.yaml").write_text(plain + "train: {base: some/model}\n" + asked)
+    fine = cli("check", "mine.yaml")
+    assert fine.code == 0, fine.err
+    assert "whether its runs are in the store" in fine.out
+
+
+def test_a_dry_run_misses_runs_and_counts_questions_before_anything_was_measured(
+    base: Path, endpoint: Endpoint
+) -> None:
+    written(base, endpoint, rows="{runs: [gone, away]}")
+    missing = loop("--dry-run")
+    assert (missing.code, missing.out) == (2, "")
+    assert "rows.runs: not in this store: gone, away" in missing.err
+    written(base, endpoint)
+    first = loop("--dry-run")
+    assert first.code == 0, first.err
+    assert "evaluate: the base, 64 questions" in first.out
+    assert first.out.count("culturepark train ") == first.out.count("culturepark evaluate ") == 1
+    assert "it is once this store has a training on this base" in first.err
+    assert loop("--until", "rows").code == 0
+    assert "train: talk-german-1, 2 steps" in loop("--dry-run").out

@@ -158,6 +158,28 @@ def test_a_survey_is_named_by_its_name_or_its_file() -> None:
 
 
 def test_the_embedded_model_is_too_small_to_be_asked() -> None:
-    done = mine("seeds", "--run-id", "tiny")
-    assert done.code == 2
-    assert "three billion" in done.err
+    for options in (("seeds",), ("norms", "--model", "embedded"), ("norms", *SCRIPTED, "--role", "verifier=embedded")):
+        for more in ((), ("--dry-run",)):
+            done = mine(*options, "--run-id", "tiny", *more)
+            assert (done.code, done.out) == (2, "")
+            assert "three billion" in done.err
+            assert "resume" not in done.err
+            assert not Path("m.db").exists()  # no run is left behind
+
+
+def test_no_word_on_the_embedded_model_where_no_model_is_asked() -> None:
+    done = mine("seeds", "--how", "none", "--run-id", "n")
+    assert done.code == 0
+    stats = cli("stats", "n")
+    assert "embedded" not in done.err + stats.out + stats.err
+
+
+def test_questions_of_one_survey_do_not_leak_into_each_other() -> None:
+    done = cli(
+        "mine", "seeds", "--survey", "wvs7", "--how", "none", "--rows", "1", "--culture", "german", "--run-id", "n"
+    )
+    assert done.code == 0, done.err
+    split = cli("export", "n", "--format", "trl", "--split", ".8", "--out", "out")
+    halves = ("train", "validation")
+    assert [len(Path(f"out/all.{half}.jsonl").read_text("utf-8").splitlines()) for half in halves] == [40, 10]
+    assert "40 of 50 rows train (80%)" in split.err

@@ -371,3 +371,23 @@ def test_nobody_talks_in_a_registry() -> None:
     assert "compared norms and customs" in cli("mine", "registry", "r", "--no-model", *STORE).err
     assert cli("doctor", *STORE).code == 0
     assert "r" in cli("runs", *STORE).out
+
+
+def test_a_registry_of_recorded_runs_says_where_it_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CULTUREPARK_CACHE", str(tmp_path / "cache"))
+    done = cli("mine", "registry", "demo", "--no-model", *LEXICAL, *STORE)
+    assert done.code == 0, done.err
+    assert "kept beside the recorded runs, in the cache, and not in a store of yours" in done.err
+    assert "`culturepark merge demo`" in done.err
+    assert not Path("runs.db").exists()
+
+
+@pytest.mark.usefixtures("two_runs")
+def test_a_judge_that_is_too_small_is_refused_before_a_run_is_made() -> None:
+    before = len(json.loads(cli("runs", "--json", *STORE).out))
+    for more in ((), ("--dry-run",)):
+        done = cli("mine", "registry", "--model", "embedded", *LEXICAL, *STORE, *more)
+        assert (done.code, done.out) == (2, "")
+        assert "is too small to tell whether one norm denies another" in done.err
+        assert "resume" not in done.err
+    assert len(json.loads(cli("runs", "--json", *STORE).out)) == before

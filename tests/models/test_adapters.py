@@ -162,14 +162,17 @@ def wrong(folder: Path) -> dict[str, tuple[str, str]]:
     (folder / "peft").mkdir()
     (folder / "peft" / "adapter_config.json").write_text("{}")
     return {
-        "nothing there": (f"gguf:{base}+{folder}/none.gguf", "none.gguf: No such file"),
+        "nothing there": (
+            f"gguf:{base}+{folder}/none.gguf",
+            "none.gguf: No such file or folder; `culturepark train` makes one",
+        ),
         "no GGUF": (f"gguf:{base}+{folder}/text.gguf", "text.gguf is not a GGUF file"),
         "a file that breaks off": (f"gguf:{base}+{folder}/cut.gguf", "cut.gguf is damaged"),
         "a model as adapter": (f"gguf:{base}+{base}", "base.gguf is a model and no adapter"),
         "an adapter as base": (f"gguf:{adapter}", "adapter.gguf is an adapter and no model; name the base"),
         "an adapter on an adapter": (f"gguf:{adapter}+{adapter}", "is an adapter and no model"),
         "another architecture": (f"gguf:{base}+{folder}/q", "is for the architecture qwen2, and the base is llama"),
-        "a folder without": (f"gguf:{base}+{folder}/empty", "holds no adapter.gguf"),
+        "a folder without": (f"gguf:{base}+{folder}/empty", "holds no adapter.gguf, but other things"),
         "a folder of PEFT": (f"gguf:{base}+{folder}/peft", "the adapter for torch alone"),
     }
 

@@ -371,3 +371,9 @@ def test_the_command_prints_figures_with_their_nulls(
     assert (shown["rows"], shown["features"], shown["path"]) == (60, "grams", "again")
     with pytest.raises(UsageError, match="an evaluation knows its scales"):
         rows_named("e1", "sqlite:///none.db", flag=["rude"], scales=[], bars=[], licence="")
+
+
+def test_a_label_to_flag_where_rows_have_ratings_alone_is_refused(tmp_path: Path) -> None:
+    rows = [{"text": f"w{n}", "ratings": {"harmlessness": 1 + n % 5}} for n in range(60)]
+    with pytest.raises(UsageError, match=r"--flag rude: no row has a label; .* has ratings alone"):
+        rated_rows(write(tmp_path / "r.jsonl", rows), flag=["rude"])

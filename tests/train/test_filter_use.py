@@ -111,6 +111,23 @@ def test_a_culture_that_the_filter_does_not_know_is_said() -> None:
     Path("texts.txt").write_text(GOOD)
     done = looked_at("texts.txt", "--culture", "german", "--language", "de")
     assert "no weights or thresholds of its own for de (languages) and german (cultures)" in done.err
+    shown = looked_at("texts.txt", "--culture", "german", "--language", "de", "--json")
+    assert [(row["culture"], row["weights_of"]) for row in shown.json["rows"]] == [("german", None)]
+    assert "of its own for de" in shown.json["notes"][0]
+
+
+def test_texts_unlike_those_that_it_learnt_from_are_told_by_the_share_of_flags(tmp_path: Path) -> None:
+    from culturepark.train.filter_rows import rated_rows
+
+    rows = rated_rows(labelled(tmp_path / "r.jsonl"), flag=["rude"])
+    training.train(rows, tmp_path / "learnt", features=["grams"])
+    (head,) = kept.load("learnt").settings.heads
+    assert head.flagged == pytest.approx(0.5, abs=0.05)
+    for words, strange in ((BAD, True), (GOOD, False)):
+        Path("texts.txt").write_text(f"{words}\n" * 20)
+        done = cli("filter", "texts.txt", "--model", "filter:learnt")
+        assert ("texts that are unlike those it does not know" in done.err) is strange, done.err
+    assert "unlike" not in looked_at("texts.txt").err  # nobody knows what share that filter flags
 
 
 @pytest.mark.parametrize(
@@ -127,6 +144,9 @@ def test_a_culture_that_the_filter_does_not_know_is_said() -> None:
         (("made", "--model", "filter:made"), "made: holds no .jsonl file"),
         (("rows.jsonl", "--model", "filter:made"), "rows.jsonl:1: text: no text"),
         (("texts.txt", "--model", "filter:made", "--threshold", "2"), "threshold"),
+        (("texts.txt", "--model", "filter:made", "--culture", "germam"), "no such culture; the filter has weights of"),
+        (("texts.txt", "--model", "filter:made", "--culture", "germam"), "did you mean german?"),
+        (("--serve", "made", "--culture", "germam"), "no such culture"),
     ],
 )
 def test_wrong_use_is_said(arguments: tuple[str, ...], words: str) -> None:

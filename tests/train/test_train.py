@@ -1,6 +1,7 @@
 """Adapters: a tiny model with random weights is trained for real."""
 
 import json
+import shlex
 import signal
 from pathlib import Path
 from typing import Any
@@ -96,7 +97,7 @@ def test_a_stopped_training_goes_on_to_the_same_weights(base: Path, monkeypatch:
     made = adapter.Progress
 
     def stops_after_five(step: int, *rest: Any) -> Any:
-        seen.append(step)
+        seen.extend([step] if step else [])  # 0 while the base is loaded
         if step == 5:
             signal.raise_signal(signal.SIGINT)
         return made(step, *rest)
@@ -111,6 +112,29 @@ def test_a_stopped_training_goes_on_to_the_same_weights(base: Path, monkeypatch:
     whole, halves = weights("whole"), weights("halves")
     assert all((whole[name] == halves[name]).all() for name in whole)
     assert Path("whole/loss.csv").read_bytes() == Path("halves/loss.csv").read_bytes()
+
+
+def test_an_interrupt_in_the_last_step_is_heeded_and_nothing_is_lost(
+    base: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from culturepark.train import adapter
+
+    made = adapter.Progress
+
+    def stops_at_the_end(step: int, *rest: Any) -> Any:
+        if step == 3:
+            signal.raise_signal(signal.SIGINT)
+        return made(step, *rest)
+
+    monkeypatch.setattr(adapter, "Progress", stops_at_the_end)
+    rows(Path("out"), 4)
+    stopped = train(base, "--max-steps", "3", "--out", "a")
+    assert stopped.code == 130
+    assert "stopped after the last step; the same command finishes it" in stopped.err
+    again = train(base, "--max-steps", "3", "--out", "a")
+    assert again.code == 0, again.err
+    assert "nothing was trained again" in again.err
+    assert Path("a/README.md").is_file()
 
 
 def test_what_is_done_is_not_done_again_and_something_else_is_refused(base: Path) -> None:
@@ -255,6 +279,86 @@ def test_the_card_says_whose_ratings_decided() -> None:
     assert labels({}) == labels({"labels": None}) == ""
 
 
+def manifest(folder: str, **more: Any) -> None:
+    Path(folder, "manifest.json").write_text(
+        json.dumps({"command": "culturepark export", "created_at": "2026-12-01", "licence": None, **more})
+    )
+
+
+def test_the_card_names_cultures_people_and_why_nothing_is_held_out(base: Path) -> None:
+    rows(Path("out"), 4)
+    people = [
+        {"name": name, "culture": culture, "scope": f"Only {name} of {culture}."}
+        for name, culture in (("Ada", "german"), ("Bo", "korean"))
+    ]
+    manifest("out", rows_by_culture={"korean": 2, "german": 2}, personas=people, train_share=0.8)
+    done = train(base, "--max-steps", "1", "--out", "a")
+    assert done.code == 0, done.err
+    card = Path("a/README.md").read_text("utf-8")
+    assert f"# german and korean on {base}" in card
+    assert "on 4 rows of german and korean that" in card
+    assert "speak for themselves alone: Ada (Only Ada of german); Bo (Only Bo of korean)." in card
+    assert ".." not in card.replace("...", "")
+    assert "1 threads" not in card
+    assert "the export was split, and no row of these" in card
+    assert "the export was split, and no row of these" in done.out
+    assert "--split 0.9" not in done.out + card
+
+
+def test_commands_that_say_whether_it_came_nearer_can_be_pasted() -> None:
+    from culturepark.cli.train import whether_nearer
+
+    first, second, last = whether_nearer(
+        "embedded", Path("my adapters/a"), ("german", "korean"), "adapter-0a1b2c3d", ""
+    )
+    assert first.startswith(
+        "next: culturepark evaluate survey --culture german --culture korean --model embedded --run"
+    )
+    assert "--model 'embedded+my adapters/a' --run-id with-adapter-0a1b2c3d" in second
+    before = first.rpartition(" ")[2]
+    assert last.split() == ["culturepark", "compare", before, "with-adapter-0a1b2c3d"]
+    for command in (first.partition("next: ")[2], second.strip()):
+        checked = cli(*shlex.split(command)[1:], "--dry-run")
+        assert "No such option" not in checked.err
+        assert "--run-id:" not in checked.err
+
+
+def test_trace_tells_the_settings_of_an_adapter_in_words(base: Path) -> None:
+    rows(Path("out"), 4)
+    assert train(base, "--max-steps", "1", "--out", "a").code == 0
+    shown = cli("trace", "a").out
+    assert "method sft, " in shown
+    assert "max steps 1" in shown
+    assert "steps 1, " in shown
+    assert not any(sign in shown for sign in '{}"')
+
+
+def test_a_missing_export_names_the_format_that_the_method_wants(base: Path) -> None:
+    for method, form in (("sft", "trl"), ("dpo", "preference"), ("simpo", "preference"), ("kto", "kto")):
+        done = train(base, "--method", method, export="nowhere")
+        assert f"--format {form} --out DIR" in done.err
+
+
+def test_a_misspelt_culture_is_told_the_near_one(base: Path) -> None:
+    rows(Path("one"), 4)
+    manifest("one", rows_by_culture={"german": 2, "korean": 2})
+    wrong = train(base, "--culture", "germam", export="one")
+    assert (wrong.code, wrong.out) == (2, "")
+    assert "no rows of germam, only of german, korean; did you mean german?" in wrong.err
+    assert "--metadata" in train(base, "--culture", "german", export="one").err
+    rows(Path("two"), 4, metadata={"culture": "german"})
+    assert "did you mean german?" in train(base, "--culture", "germann", export="two").err
+    rows(Path("three"), 4, "german")
+    assert "did you mean german?" in train(base, "--culture", "germna", export="three").err
+
+
+def test_a_folder_is_no_rated_rows() -> None:
+    rows(Path("out"), 4)
+    done = cli("train", "out", "--method", "filter", "--out", "f")
+    assert done.code == 2
+    assert "a filter learns from a file of rated rows" in done.err
+
+
 WRONG = {
     "no export": (("nothing",), "no such export"),
     "an empty folder": (("empty",), "no .jsonl file"),
@@ -286,6 +390,94 @@ def test_a_start_that_fails_does_not_take_the_folder(base: Path) -> None:
     assert train(base, "--max-length", "16", "--out", "a").code == 2
     assert not Path("a").exists()
     assert train(base, "--max-steps", "1", "--out", "a").code == 0
+
+
+@pytest.mark.parametrize(("arguments", "said"), WRONG.values(), ids=WRONG.keys())
+def test_a_dry_run_refuses_what_the_training_would(arguments: tuple[str, ...], said: str, base: Path) -> None:
+    rows(Path("out"), 2)
+    Path("empty").mkdir()
+    Path("wrong.jsonl").write_text('{"text": "hello"}\n')
+    given = arguments if "--base" in arguments else (*arguments, "--base", str(base))
+    done = cli("train", *given, "--dry-run")
+    assert (done.code, done.out) == (2, "")
+    assert said in done.err
+
+
+def test_a_dry_run_says_what_the_training_would_find(base: Path) -> None:
+    rows(Path("out"), 12)
+    options = ("--max-steps", "6", "--out", "a")
+    new = train(base, *options, "--dry-run")
+    assert "steps          6 of 4 rows, 2 epochs" in new.out
+    assert "device         the CPU" in new.out
+    assert not Path("a").exists()
+    Path("b").mkdir()
+    Path("b/thesis.tex").write_text("x")
+    assert "the folder is not empty" in train(base, "--out", "b", "--dry-run").err
+    assert train(base, *options).code == 0
+    assert "a (holds this training, done)" in train(base, *options, "--dry-run").out
+    other = train(base, "--max-steps", "7", "--out", "a", "--dry-run")
+    assert other.code == 2
+    assert "another max steps" in other.err
+    talks = [
+        [{"role": "user", "content": "a " * words}, {"role": "assistant", "content": "b"}] for words in (1, 1, 200)
+    ]
+    text = "".join(json.dumps({"messages": talk}) + "\n" for talk in talks)
+    Path("long.jsonl").write_text(text, "utf-8")
+    long = train(base, "--max-length", "100", "--dry-run", "--json", export="long.jsonl")
+    figures = json.loads(long.out)
+    assert (figures["rows"], figures["rows_left_out"], figures["device"]) == (2, 1, "cpu")
+
+
+def test_a_dry_run_fetches_nothing_and_says_what_it_cannot_know(monkeypatch: pytest.MonkeyPatch) -> None:
+    from culturepark.models import weights
+
+    monkeypatch.setattr(weights, "have", lambda _: False)
+    monkeypatch.setattr(weights, "fetch", lambda *_: pytest.fail("fetched"))
+    rows(Path("out"), 4)
+    for base in ("embedded", "some/model-of-the-hub"):
+        done = cli("train", "out", "--base", base, "--device", "cpu", "--dry-run")
+        assert done.code == 0, done.err
+        assert f"{base} has to be fetched first" in done.err
+        assert "rows           4 of all.jsonl" in done.out
+
+
+def test_a_dry_run_says_from_which_step_a_stopped_training_goes_on(base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from culturepark.train import adapter
+
+    made = adapter.Progress
+
+    def stops_after_five(step: int, *rest: Any) -> Any:
+        if step == 5:
+            signal.raise_signal(signal.SIGINT)
+        return made(step, *rest)
+
+    monkeypatch.setattr(adapter, "Progress", stops_after_five)
+    rows(Path("out"), 12)
+    options = ("--epochs", "4", "--out", "a")
+    stopped = train(base, *options)
+    assert stopped.code == 130
+    assert "loading the base" in stopped.err
+    shown = train(base, *options, "--dry-run")
+    assert "goes on from step 5" in shown.out
+    assert json.loads(train(base, *options, "--dry-run", "--json").out)["begun_at"] == 5
+
+
+def test_the_loss_that_is_shown_is_that_of_its_step(base: Path) -> None:
+    import csv
+
+    from culturepark.train.adapter import Progress, settings_of
+    from culturepark.train.adapter import train as trained
+    from culturepark.train.base import base_of
+    from culturepark.train.examples import read
+
+    rows(Path("out"), 12)
+    shown: list[Progress] = []
+    settings = settings_of("sft", epochs=2, batch=4, max_length=200, device="cpu")
+    trained(base_of(str(base), None), read(Path("out"), ["messages"]), settings, Path("a"), shown.append)
+    with Path("a/loss.csv").open() as handle:
+        curve = {int(row["step"]): float(row["loss"]) for row in csv.DictReader(handle)}
+    assert {at.step: at.loss for at in shown if at.steps} == curve
+    assert len(curve) == 6
 
 
 def test_a_dry_run_never_trains_a_filter() -> None:
