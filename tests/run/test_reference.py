@@ -484,9 +484,9 @@ def test_8_replies_are_no_system_messages_and_instructions_do_not_pile_up(tmp_pa
     own = {turn.text for turn in held.of(TurnRow, speaker=JENNA)}
     jennas = [messages for messages in spoken if "You are Jenna" in messages[0]["content"]]
     assert {m["content"] for m in jennas[-1] if m["role"] == "assistant"} < own
-    # Each of a person's requests begins with the one before it, but for what was asked of it then.
+    # A person's card never changes. What was asked at one turn is in no later request, as `directives` shows.
     for earlier, later in pairwise(jennas):
-        assert later[: len(earlier) - 1] == earlier[:-1]
+        assert later[0] == earlier[0]
 
 
 # --- 9. k-means with a fixed k keeps duplicates and discards what is distinct --------------------------------------
