@@ -145,7 +145,8 @@ class Run:
         budget.max_cost_usd, budget.max_tokens = self.settings.max_cost_usd, self.settings.max_tokens
         self.models = Models(models_of(row), self.settings.concurrency, watcher.fetching, trust or Trust())
         # A local server's cache holds few talks, and while one is read it has no time for another's.
-        spare = self.settings.concurrency // 2 if self.models.specs["speaker"].remote else 0
+        speaker = self.models.specs.get("speaker")  # none where nobody is asked (`mine seeds --how none`)
+        spare = self.settings.concurrency // 2 if speaker and speaker.remote else 0
         self.agenda = Agenda(self.settings.concurrency, spare)
         self.ledger = Ledger(
             row.id,
