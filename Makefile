@@ -6,6 +6,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 DEV := $(VENV)/.dev
 TRAIN := $(VENV)/.train
+SCALE := $(VENV)/.scale
 READERS := $(VENV)/.readers
 SITE := $(VENV)/.site
 BESIDE_BIN := $(VENV)/beside/bin
@@ -14,7 +15,7 @@ SHELL := /bin/bash
 # Compiled modules are kept, whatever the environment says: the tests start some hundred processes.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: demo test coverage torture beside bench slow quality heads check docs package weights browser clean
+.PHONY: demo test coverage torture beside bench slow quality heads check docs package weights browser server clean
 
 demo: $(READY)
 	$(BIN)/culturepark simulate scenarios/quickstart.yaml --model embedded
@@ -22,12 +23,12 @@ demo: $(READY)
 	@echo; head -n 1 runs/demo/all.jsonl
 	@echo; $(BIN)/culturepark trace runs/demo/all.jsonl:1
 
-test: check weights browser $(TRAIN)
+test: check weights browser server $(TRAIN) $(SCALE)
 	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
 # The tests with line and branch coverage. SlipCover takes its probes out of the code once they were passed, which
 # costs a sixth; coverage.py doubles the time under Python 3.11. Processes other than the tests' own are not counted.
-coverage: $(TRAIN) weights browser
+coverage: $(TRAIN) $(SCALE) weights browser server
 	$(BIN)/python -m slipcover --branch --source culturepark --skip-covered -m pytest -n auto --dist loadfile \
 		--no-loadscope-reorder -W ignore::pytest.PytestAssertRewriteWarning
 
@@ -81,6 +82,13 @@ browser:
 			&& { apt-get update --quiet && apt-get install --yes --quiet chromium; } >&2; } \
 		|| { echo "make: the tests need Chromium: apt-get install chromium, or CULTUREPARK_CHROMIUM=/path/to/it" >&2; exit 1; }
 
+# Several workers on one run are tested on a real PostgreSQL server: one that is there, else Debian's.
+server:
+	@ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null \
+		|| { test "$$(id -u)" = 0 && command -v apt-get >/dev/null \
+			&& { apt-get update --quiet && apt-get install --yes --quiet --no-install-recommends postgresql; } >&2; } \
+		|| { echo "make: the tests need PostgreSQL's server: apt-get install postgresql" >&2; exit 1; }
+
 weights: $(DEV)
 	$(BIN)/python -m culturepark.models.weights
 
@@ -100,6 +108,10 @@ $(DEV): pyproject.toml | $(READY)
 $(TRAIN): pyproject.toml | $(DEV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check torch==2.13.0
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,train]'
+	@touch $@
+
+$(SCALE): pyproject.toml | $(DEV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,scale]'
 	@touch $@
 
 # LLaMA-Factory and axolotl want other versions of TRL and Transformers than each other. Their readers of rows need

@@ -17,6 +17,8 @@ from culturepark.store import database
 from tests.support.schema import MIGRATE, open_engine, write_tables
 from tests.support.scratch import SHARED, memory
 
+pytest_plugins = ("tests.support.postgres",)
+
 if not os.environ.get("TMPDIR") and (folder := memory()):
     os.environ["TMPDIR"] = tempfile.tempdir = folder
 

@@ -39,6 +39,7 @@ from culturepark.cli import (
     suites,
     talk,
     train,
+    work,
 )  # fmt: skip
 from culturepark.cli import audit as _audit  # noqa: F401 - a command of `suites`
 from culturepark.cli import run as run_commands
@@ -76,6 +77,7 @@ def root(
 
 for commands in (
     run_commands,
+    work,
     mine,
     talk,
     order,

@@ -6,7 +6,7 @@ import asyncio
 import json
 import signal
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 
 from culturepark.cli.options import store_option
 from culturepark.cli.progress import watching
@@ -19,10 +19,13 @@ from culturepark.models.kinds import is_scripted, is_tiny
 from culturepark.models.trust import Trust
 from culturepark.run import Watcher
 from culturepark.run.pipeline import Run, still_open
+from culturepark.run.plan import with_concurrency
+from culturepark.run.workers import Alone, Workers, is_over, may_be_shared
 from culturepark.stats.figures import RunStats
 from culturepark.stats.run_stats import stats as stats_of
 from culturepark.stats.text import distinct_answers, few_answers
 from culturepark.store.castings import skipped
+from culturepark.store.crew import Crew, LeaseLost
 from culturepark.store.integrity import edition_of
 from culturepark.store.store import Store
 from culturepark.store.tables import RunRow
@@ -79,10 +82,45 @@ def carry_on(store: Store, row: RunRow, as_json: bool, trust: Trust, more: Mappi
     Args:
         more: further values for stdout: with `--json` all beside the figures, else the first in place of the run's id.
     """
+    shared = may_be_shared(store, row)
+    with store.database.share(row.id) if shared else nullcontext():
+        failure = carried_on_to_its_end(store, row, trust) if shared else carried_on(store, row, trust)
+    return tell_outcome(store, row, failure, as_json, more)
+
+
+def join(
+    store: Store, row: RunRow, trust: Trust, as_json: bool, *, concurrency: int | None, lease: float | None
+) -> int:
+    """Carry a run on as one of its workers, print its outcome, and return the exit code.
+
+    Args:
+        concurrency: dialogues at once; None for the run's own number.
+        lease: seconds after which this worker has ended if it was not heard of; None for the usual.
+    """
+    failure = None
+    if not is_over(store, row):
+        row.settings = row.settings if concurrency is None else with_concurrency(row.settings, concurrency)
+        failure = carried_on_to_its_end(store, row, trust, lease)
+    return tell_outcome(store, row, failure, as_json, {})
+
+
+def carried_on_to_its_end(
+    store: Store, row: RunRow, trust: Trust, lease: float | None = None
+) -> CultureparkError | None:
+    """Carry a run on as one of its workers; one that was taken for dead begins again. Return what stopped it."""
+    failure = carried_on(store, row, trust, lease=lease)
+    while isinstance(failure, LeaseLost) and not is_over(store, store.run(row.id)):
+        tell(f"{safe(failure)}; this one begins again")
+        failure = carried_on(store, row, trust, lease=lease)
+    return None if isinstance(failure, LeaseLost) else failure
+
+
+def tell_outcome(
+    store: Store, row: RunRow, failure: CultureparkError | None, as_json: bool, more: Mapping[str, str | None]
+) -> int:
     option = store_option(store)
-    failure = carried_on(store, row, trust)
     stats = stats_of(store, store.run(row.id))
-    if failure and stats.status == Status.RUNNING:  # the store could not be written
+    if failure and stats.status == Status.RUNNING and not may_be_shared(store, row):  # it could not be written
         stats = stats.model_copy(update={"status": Status.STOPPED})
     if as_json:
         write(json.dumps(stats.as_json() | dict(more)))
@@ -95,16 +133,20 @@ def carry_on(store: Store, row: RunRow, as_json: bool, trust: Trust, more: Mappi
     return 1 if stats.status == Status.FAILED else 0
 
 
-def carried_on(store: Store, row: RunRow, trust: Trust, preview: int = 0) -> CultureparkError | None:
+def carried_on(
+    store: Store, row: RunRow, trust: Trust, preview: int = 0, lease: float | None = None
+) -> CultureparkError | None:
     """Carry a run on and show its progress; return what stopped it, if anything did.
 
     Args:
         preview: number of rows that are enough; 0 for all.
+        lease: as `join` takes it.
     """
     warn_of_unknown_prices(store, row)
     option = store_option(store)
     with watching() as watcher:
-        run = run_of(store, row, watcher, trust, preview)
+        crew = Workers(Crew(store, row.id, lease=lease)) if not preview and may_be_shared(store, row) else None
+        run = run_of(store, row, watcher, trust, preview, crew)
         note_skipped(watcher, row, option)
         if people := run.without_a_second():
             watcher.note(f"cross-check: nobody else to ask about norms of {people}; they are kept without")
@@ -114,13 +156,15 @@ def carried_on(store: Store, row: RunRow, trust: Trust, preview: int = 0) -> Cul
     return failure
 
 
-def run_of(store: Store, row: RunRow, watcher: Watcher, trust: Trust, preview: int = 0) -> Run:
+def run_of(
+    store: Store, row: RunRow, watcher: Watcher, trust: Trust, preview: int = 0, crew: Alone | None = None
+) -> Run:
     """Return what carries a run on: one whose people talk, or one that is asked of a model alone."""
     if protocol_in(row).mines:
         from culturepark.mine.mining import MinedRun
 
         return MinedRun(store, row, watcher, trust)
-    return Run(store, row, watcher, trust, preview=preview)
+    return Run(store, row, watcher, trust, preview=preview, crew=crew)
 
 
 def note_skipped(watcher: Watcher, row: RunRow, option: str) -> None:

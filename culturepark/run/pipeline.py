@@ -57,6 +57,7 @@ from culturepark.run import UNTIL, Until, Watcher
 from culturepark.run.agenda import Agenda
 from culturepark.run.engine import Engine
 from culturepark.run.plan import NO_INTERPRETER, models_of, settings_of
+from culturepark.run.workers import Alone
 from culturepark.shortage import shortages_named
 from culturepark.store.castings import castings
 from culturepark.store.integrity import edition_of, threshold_of
@@ -125,13 +126,16 @@ class Run:
         engine: Engine | None = None,
         *,
         preview: int = 0,
+        crew: Alone | None = None,
     ) -> None:
         """
         Args:
             trust: the models that the store names and that may be asked; None for those named outside of this command.
             engine: spreads the dialogues; None for this event loop.
             preview: hold no more dialogues than it takes to have so many rows, and no more than so many; 0 for all.
+            crew: shares the run with other processes; None if no other may be at work on it.
         """
+        self.crew = crew or Alone()
         self.store = store
         self.row = row
         self.watcher = watcher
@@ -207,8 +211,7 @@ class Run:
         Raises:
             CultureparkError: the run was stopped; it can be resumed.
         """
-        self.store.close_open_calls(self.row.id)
-        self.store.set_run(self.row.id, Status.RUNNING, None)
+        self.crew.begin(self)
         try:
             with shortages_named():
                 await self._while_the_store_stands()
@@ -219,12 +222,14 @@ class Run:
             self.stopped(Interrupted(f"stopped by {self.stopped_by}"))
             raise Interrupted("stopped at once") from None
         except Exception as bug:
-            self.store.set_run(self.row.id, Status.STOPPED, f"bug: {describe(bug)}")
+            self.crew.stop(self, f"bug: {describe(bug)}")
             raise
+        else:
+            status, reason = self._outcome()
+            self.crew.end(self, status, reason)
         finally:
+            self.crew.close()
             await self.models.close()
-        status, reason = self._outcome()
-        self.store.set_run(self.row.id, status, reason)
         return status
 
     def _outcome(self) -> tuple[Status, str]:
@@ -283,12 +288,16 @@ class Run:
     async def _stages(self) -> None:
         await self._check_languages()
         if not self.castings:
-            await self._seat()
+            await self.crew.seat(self, self._seat)
             self.watcher.stage_done("seat", None)
         if self.preview:
             await self._until_rows(self.preview)
             return
         await self._dialogues()
+        await self.crew.finish(self, self._finish)
+
+    async def _finish(self) -> None:
+        """Do what comes after all dialogues."""
         if self._reaches("dedup"):
             await self._distil()
 
@@ -304,7 +313,7 @@ class Run:
         if isinstance(error, StoreError):
             return  # the reason could not be stored either
         with suppress(StoreError) if isinstance(error, OutOfResources) else nullcontext():
-            self.store.set_run(self.row.id, Status.STOPPED, f"{names.get(type(error), 'error')}: {error}"[:500])
+            self.crew.stop(self, f"{names.get(type(error), 'error')}: {error}"[:500])
 
     def _show(self) -> None:
         self.watcher.figures(self.ledger.budget.tokens, self.ledger.budget.cost_usd, self.samples)
@@ -358,7 +367,23 @@ class Run:
         open_rows = [row for row in rows if self._missing(row)]
         self.watcher.started(self.row, self.castings.values(), len(rows) - len(open_rows))
         self.agenda.expect(len(open_rows))
-        await self.engine.map(self._dialogue, open_rows, at_once=self.agenda, halt=self._halt)
+        engine = self.crew.engine or self.engine
+        await engine.map(self._dialogue, open_rows, at_once=self.agenda, halt=self._halt)
+
+    def lacks(self, row: DialogueRow) -> bool:
+        """Return whether a dialogue still lacks a stage."""
+        return bool(self._missing(row))
+
+    def questions(self) -> list[str]:
+        """Return the keys of the questions whose statements are to be compared."""
+        return self._questions() if self._reaches("dedup") else []
+
+    def look_again(self, row: DialogueRow) -> None:
+        """Read anew what another worker may have done in a dialogue."""
+        if self.scenario.measure:
+            self._unmeasured(row)  # reads those of all dialogues, the first time
+            assert self._measured is not None
+            self._measured |= {(probe.dialogue_id, probe.kind) for probe in self.store.probes(row.id)}
 
     async def _until_rows(self, wanted: int) -> None:
         """Hold one dialogue after the other and distil it, until there are so many rows, or dialogues."""

@@ -267,6 +267,11 @@ def settings_of(row: RunRow) -> Settings:
     return Settings(**{name: value for name, value in json.loads(row.settings).items() if name in known})
 
 
+def with_concurrency(settings: str, concurrency: int) -> str:
+    """Return the column of a run's settings with another number of dialogues at once."""
+    return json.dumps(json.loads(settings) | {"concurrency": concurrency}, sort_keys=True)
+
+
 def judges_asked(scenario: Scenario, models: Mapping[ModelRole, ModelSpec]) -> tuple[ModelRole, ...]:
     """Return the judges' roles that the scenario's checks ask.
 

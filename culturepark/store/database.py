@@ -7,8 +7,10 @@ import os
 import sqlite3
 import stat
 import threading
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -35,7 +37,7 @@ from culturepark.shortage import shortage
 from culturepark.store.locks import Inode, held_by_range, inode_of, users
 
 DEFAULT_URL = "sqlite:///runs/culturepark.db"
-REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009", "0010", "0011", "0012")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009", "0010", "0011", "0012", "0016")
 """Schema versions that this program knows, oldest first; a test holds them against the migration files."""
 
 BUSY_SECONDS: float = 30
@@ -44,6 +46,16 @@ READ_ONLY = "the file or its folder is read-only for this user; copy it, or name
 DAMAGED = "the file is damaged; `sqlite3 FILE .recover` saves what can be read"
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Fence:
+    """A statement that returns a row as long as this process may write."""
+
+    sql: str
+    values: Mapping[str, Any]
+    closed: Callable[[], StoreError]
+    """Makes the error where it returns none."""
 
 
 class Database:
@@ -85,6 +97,12 @@ class Database:
         self.turnstile = threading.Lock()
         """Held by the thread of this process that writes into an SQLite file. Others wait for it as long as they have
         to; SQLite itself would let them try again every now and then, up to a tenth of a second later."""
+        self.fence: Fence | None = None
+        """Passed at the beginning of each transaction that writes."""
+        self.worker: str | None = None
+        """Id of the worker that this process is, while several are at work on a run."""
+        self._held: dict[str, Connection] = {}
+        """Name -> the connection that holds its lock."""
         self._upgrade = upgrade
         self._writer = self.engine.execution_options(culturepark_write=True)
         with self.guard():
@@ -152,6 +170,8 @@ class Database:
             session.begin(),
         ):
             self.check_place()
+            if self.fence and session.connection().execute(text(self.fence.sql), self.fence.values).first() is None:
+                raise self.fence.closed()
             yield session
             session.flush()
             self.check_place(session.connection().info)  # a file that was moved meanwhile gets no commit
@@ -215,6 +235,43 @@ class Database:
                 raise StoreError(f"another process is at work on {name}; let it finish, or stop it first")
             yield
 
+    @contextmanager
+    def share(self, name: str, *, patience: float = 0) -> Iterator[None]:
+        """Let others share `name` in the block, and keep out those who want to hold it alone.
+
+        Where this database holds it alone, that is given up for good. Only PostgreSQL has locks that are shared; a file
+        stays with whoever holds it.
+
+        Args:
+            patience: seconds to wait for a process that holds it alone.
+        Raises:
+            StoreError: if another process still holds it alone.
+        """
+        if self.engine.dialect.name != "postgresql":
+            yield
+            return
+        key = {"name": f"culturepark {name}"}
+        if held := self._held.get(name):
+            with self.guard():
+                held.execute(text("SELECT pg_advisory_lock_shared(hashtextextended(:name, 0))"), key)
+                held.execute(text("SELECT pg_advisory_unlock(hashtextextended(:name, 0))"), key)
+            yield
+            return
+        with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            until = time.monotonic() + patience
+            query = text("SELECT pg_try_advisory_lock_shared(hashtextextended(:name, 0))")
+            try:
+                while True:
+                    with self.guard():
+                        if connection.execute(query, key).scalar():
+                            break
+                    if time.monotonic() >= until:
+                        raise StoreError(f"another process is at work on {name} alone; let it finish, or stop it first")
+                    time.sleep(0.1)
+                yield
+            finally:
+                connection.invalidate()  # in the pool it would keep the lock
+
     def problems(self) -> list[str]:
         """Return the findings of the database's own integrity checks."""
         if self.engine.dialect.name != "sqlite":
@@ -234,6 +291,8 @@ class Database:
         if not self._upgrade:
             raise StoreError(f"{self.shown} has an older schema; `culturepark runs` with it as --store upgrades it")
         with self._writer.begin() as connection:
+            if self.engine.dialect.name == "postgresql":  # SQLite's transaction begins with the only write lock
+                connection.execute(text("SELECT pg_advisory_xact_lock(hashtextextended('culturepark schema', 0))"))
             version = self._version(connection)  # another process may have been faster
             if version != REVISIONS[-1]:
                 migrate(connection)
@@ -364,9 +423,13 @@ def held_by_advisory_lock(database: Database, name: str) -> Iterator[bool]:
         query = text("SELECT pg_try_advisory_lock(hashtextextended(:name, 0))")
         with database.guard():
             holds = bool(connection.execute(query, {"name": f"culturepark {name}"}).scalar())
+        if holds:
+            database._held[name] = connection
         try:
             yield holds
         finally:
+            if holds:
+                database._held.pop(name, None)
             connection.invalidate()  # in the pool it would keep the lock
 
 

@@ -47,6 +47,7 @@ from culturepark.store.tables import (
     AnswerRow,
     ArtefactRow,
     CallRow,
+    ClaimRow,
     DialogueRow,
     DrawnRow,
     DrawRow,
@@ -55,6 +56,7 @@ from culturepark.store.tables import (
     FigureRow,
     FitRow,
     ItemRow,
+    PacedRow,
     ParticipantRow,
     ProbeRow,
     RenderingRow,
@@ -72,6 +74,7 @@ from culturepark.store.tables import (
     TurnRow,
     VectorRow,
     VerdictRow,
+    WorkerRow,
 )
 
 Value = TypeVar("Value")
@@ -312,7 +315,7 @@ TABLES: tuple[type[SQLModel], ...] = (
     RunRow, DialogueRow, ParticipantRow, CallRow, TurnRow, RenderingRow, StatementRow, StatementRenderingRow,
     VerdictRow, DuplicateRow, SampleRow, ReviewRow, SlipRow, ProbeRow, VectorRow, AbilityRow, FitRow, SelectionRow,
     SelectedRow, DrawRow, DrawnRow, SuiteRow, ItemRow, EvaluationRow, AnswerRow, ScoreRow, FigureRow,
-    ArtefactRow, TrainedRow,
+    ArtefactRow, TrainedRow, WorkerRow, ClaimRow, PacedRow,
 )  # fmt: skip
 """Each table comes after those that its rows refer to."""
 

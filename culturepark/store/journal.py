@@ -20,6 +20,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
 
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import NoResultFound
 from sqlmodel import SQLModel, col, select
 
@@ -50,6 +51,13 @@ BEGIN = f"""INSERT INTO "call" (id, {", ".join(BEGUN)})
     VALUES (CAST(:subject_id AS VARCHAR) || '.c' ||
         (SELECT count(*) + 1 FROM "call" WHERE subject_id = :subject_id), {VALUES})
     RETURNING id"""  # noqa: S608 - the id counts on from the last call of its subject
+SPEND = (
+    "UPDATE worker SET tokens = tokens + :tokens, "
+    "cost_usd = coalesce(cost_usd + :cost_usd, cost_usd, :cost_usd) WHERE id = :worker"
+)
+"""What a worker has used, in its own row, so that no two wait for each other."""
+IN_TURN = "SELECT pg_advisory_xact_lock(hashtextextended(:subject_id, 0))"
+"""Lets one worker after the other count the calls of what all of them may ask about."""
 FINISH = f'UPDATE "call" SET {", ".join(f"{name} = :{name}" for name in OUTCOME)} WHERE id = :id'  # noqa: S608
 REFUSE = 'UPDATE "call" SET refused = :refused WHERE id = :id'
 ANSWERED = """
@@ -184,10 +192,28 @@ class Journal:
         return Answered(call_id, response, Usage(prompt, cached, completion, source, reasoning))
 
     def begin(self, call: Call) -> asyncio.Future[str]:
-        return self.write(begin_call(call))
+        return self.write(self.begun(call))
+
+    def begun(self, call: Call) -> Write:
+        """Return the write of a call's row, whose number is counted by one worker at a time.
+
+        A dialogue has one worker. Only of the run itself may several ask something.
+        """
+        steps = begin_call(call)
+        if self.database.worker and call.subject_id == call.run_id:
+            return (Step(IN_TURN, {"subject_id": call.subject_id}), *steps)
+        return steps
 
     def finish(self, call_id: str, outcome: Outcome) -> asyncio.Future[None]:
-        return self.write(finish_call(call_id, outcome))
+        return self.write(self.finished(call_id, outcome))
+
+    def finished(self, call_id: str, outcome: Outcome) -> Write:
+        """Return the write of a call's outcome, and of what it cost where several workers share a budget."""
+        steps = finish_call(call_id, outcome)
+        if not self.database.worker:
+            return steps
+        spent = {"tokens": outcome.usage.total, "cost_usd": outcome.cost_usd, "worker": self.database.worker}
+        return (*steps, Step(SPEND, spent))
 
     def refuse(self, call_id: str, guard: str) -> asyncio.Future[None]:
         return self.write(refuse_call(call_id, guard))
@@ -218,9 +244,14 @@ class Journal:
 
     def learn(self, endpoint: str, model: str, name: str, value: Any, said: str) -> None:
         """Store one ability of a model at an endpoint, in place of its earlier value."""
+        dialect: Any = {"sqlite": sqlite, "postgresql": postgresql}[self.database.engine.dialect.name]
         row = AbilityRow(endpoint=endpoint, model=model, name=name, value=canonical(value), said=said, learned_at=now())
+        values = row.model_dump()
+        add = dialect.insert(TABLES["ability"]).values(values)  # another worker may learn the same at this moment
         with self.database.writing() as session:
-            session.merge(row)
+            session.connection().execute(
+                add.on_conflict_do_update(index_elements=TABLES["ability"].primary_key.columns.keys(), set_=values)
+            )
 
     # --- groups ----------------------------------------------------------------------------------------
 
@@ -246,6 +277,7 @@ class Journal:
         with self.database.guard(), self.database.alone(), self.database.driver() as driver:
             driver.check_place()
             driver.begin()
+            self._pass_fence(driver)
             result = self._statements(driver, write)
             driver.commit()
         self.commits += 1
@@ -366,6 +398,12 @@ class Journal:
         self._has_turn = self.database.wait_for_turn()
         self._writer.check_place()
         self._writer.begin()
+        self._pass_fence(self._writer)
+
+    def _pass_fence(self, driver: Driver) -> None:
+        fence = self.database.fence
+        if fence and self._execute(driver, fence.sql, fence.values).fetchone() is None:
+            raise fence.closed()
 
     def _pass_turn(self) -> None:
         if self._has_turn:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any
 
+from sqlalchemy import false
 from sqlmodel import Session, SQLModel, and_, col, delete, func, or_, select, update
 
 from culturepark.dialogue.casting import Plan
@@ -32,12 +33,13 @@ from culturepark.models.budget import Budget
 from culturepark.models.ledger import Answered, Call, Outcome, now
 from culturepark.store.database import Database
 from culturepark.store.integrity import hangs_on, pages
-from culturepark.store.journal import Journal, begin_call, finish_call, new_renderings, new_turn, refuse_call
+from culturepark.store.journal import Journal, new_renderings, new_turn, refuse_call
 from culturepark.store.standing import Standing, standing_reviews
 from culturepark.store.tables import (
     AbilityRow,
     AnswerRow,
     CallRow,
+    ClaimRow,
     DialogueRow,
     DrawnRow,
     DrawRow,
@@ -61,6 +63,7 @@ from culturepark.store.tables import (
     SuiteRow,
     TurnRow,
     VerdictRow,
+    WorkerRow,
     renderings_of,
 )
 from culturepark.store.turns import with_renderings
@@ -218,6 +221,8 @@ class Store:
             session.exec(delete(DrawRow).where(col(DrawRow.over_id) == run_id))
             session.exec(delete(DialogueRow).where(col(DialogueRow.run_id) == run_id))
             delete_evaluation(session, run_id)
+            session.exec(delete(ClaimRow).where(col(ClaimRow.run_id) == run_id))
+            session.exec(delete(WorkerRow).where(col(WorkerRow.run_id) == run_id))
             session.exec(delete(CallRow).where(col(CallRow.run_id) == run_id))
             session.exec(delete(RunRow).where(col(RunRow.id) == run_id))
 
@@ -274,6 +279,11 @@ class Store:
     def dialogues(self, run_id: str) -> list[DialogueRow]:
         query = select(DialogueRow).where(DialogueRow.run_id == run_id).order_by(col(DialogueRow.number))
         return self.database.rows(query)
+
+    def dialogue(self, dialogue_id: str) -> DialogueRow:
+        """Return a dialogue, which has to be there."""
+        with self.database.reading() as session:
+            return session.get_one(DialogueRow, dialogue_id)
 
     def set_dialogue(
         self, dialogue_id: str, status: Status, stop_reason: str | None = None, error: str | None = None
@@ -337,10 +347,10 @@ class Store:
             return session.exec(query).first()
 
     def begin(self, call: Call) -> str:
-        return str(self.journal.now(begin_call(call)))
+        return str(self.journal.now(self.journal.begun(call)))
 
     def finish(self, call_id: str, outcome: Outcome) -> None:
-        self.journal.now(finish_call(call_id, outcome))
+        self.journal.now(self.journal.finished(call_id, outcome))
 
     def refuse(self, call_id: str, guard: str) -> None:
         self.journal.now(refuse_call(call_id, guard))
@@ -368,12 +378,18 @@ class Store:
         query = select(AbilityRow).join(called, of_called)
         return self.database.rows(query.order_by(col(AbilityRow.endpoint), col(AbilityRow.model), col(AbilityRow.name)))
 
-    def close_open_calls(self, run_id: str) -> None:
-        """Mark the calls that a killed process left without an outcome."""
+    def close_open_calls(self, run_id: str, dialogue_ids: Sequence[str] | None = None) -> None:
+        """Mark the calls that a killed process left without an outcome.
+
+        Args:
+            dialogue_ids: only the calls of these; None for all of the run.
+        """
         with self.database.writing() as session:
             query = select(CallRow).where(
                 CallRow.run_id == run_id, col(CallRow.response).is_(None), col(CallRow.error).is_(None)
             )
+            if dialogue_ids is not None:
+                query = query.where(or_(*(hangs_on(col(CallRow.subject_id), name) for name in dialogue_ids), false()))
             for row in session.exec(query):
                 row.error = INTERRUPTED
 

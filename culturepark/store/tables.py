@@ -707,6 +707,52 @@ class TrainedRow(SQLModel, table=True):
     """Of the line in the export."""
 
 
+class WorkerRow(SQLModel, table=True):
+    """A process at work on a run, while several may be; all rows of a run go when it is done or stopped."""
+
+    __tablename__ = "worker"
+    id: str = Field(primary_key=True, sa_type=Key)
+    """The run's id and `.w` with eight hexadecimal digits; `.w0` holds what the run had spent before."""
+    run_id: str = Field(index=True)
+    host: str
+    process: int
+    joined_at: str
+    until: float = Field(sa_type=Number)
+    """Until when it holds what it has claimed: seconds since 1970, by the server's clock."""
+    tokens: int = Field(sa_type=BigInteger)
+    """What it has used since it joined."""
+    cost_usd: float | None = Field(default=None, sa_type=Number)
+    ended: int
+    """1 if it left, or was not heard of until `until`."""
+
+
+class ClaimRow(SQLModel, table=True):
+    """Something to be done in a run while several workers may be at it."""
+
+    __tablename__ = "claim"
+    subject_id: str = Field(primary_key=True, sa_type=Key)
+    """A dialogue; or the run, for what comes before or after all dialogues."""
+    run_id: str = Field(index=True)
+    number: int
+    """They are claimed in this order."""
+    worker_id: str | None = None
+    """Who has claimed it; null while nobody has."""
+    done: int
+    """1 once it needs nothing more, whatever came of it."""
+
+
+class PacedRow(SQLModel, table=True):
+    """A request of the last minute, where several workers keep to one limit of an endpoint."""
+
+    __tablename__ = "paced"
+    id: str = Field(primary_key=True, sa_type=Key)
+    endpoint: str = Field(index=True)
+    at: float = Field(sa_type=Number)
+    """When it was made: seconds since 1970, by the server's clock."""
+    tokens: int = Field(sa_type=BigInteger)
+    """What it used; until it is answered, an estimate."""
+
+
 class VectorRow(SQLModel, table=True):
     """The cached vector of a text; a missing one is computed again."""
 

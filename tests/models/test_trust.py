@@ -79,6 +79,8 @@ ASK: dict[str, list[str]] = {
 """Commands that ask models which a store names, each so that it would ask something."""
 NAMED_BY_THE_USER = {"serve", "simulate", "people", "doctor", "evaluate", "judge", "suites", "filter", "loop", "mine"}
 """Commands whose models the command line names."""
+ON_A_SERVER = {"work"}
+"""Commands that ask models which a store on a server names; tested in `tests/run/test_workers`."""
 NONE = {
     "runs", "calls", "merge", "stats", "trace", "select", "selections", "queue", "review", "export", "views", "report",
     "import-reviews", "compare", "check", "new", "schema", "personas", "scenarios", "train",
@@ -90,7 +92,7 @@ NONE = {
 def test_every_command_is_known_to_ask_models_or_not_to() -> None:
     """A new command that carries a run on belongs into `ASK`, and is tested below. `replay` is tested by its form."""
     commands = set(typer.main.get_command(app).commands)  # type: ignore[attr-defined]
-    assert commands == {*ASK, "replay", *NAMED_BY_THE_USER, *NONE}
+    assert commands == {*ASK, "replay", *NAMED_BY_THE_USER, *ON_A_SERVER, *NONE}
 
 
 @pytest.mark.parametrize("command", ASK)

@@ -69,6 +69,9 @@ TABLES = [
     "figure",
     "artefact",
     "trained",
+    "worker",
+    "claim",
+    "paced",
 ]
 
 
