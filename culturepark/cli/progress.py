@@ -98,10 +98,12 @@ class Live(Quiet):
         )
 
     def fetching(self, name: str, done: int, total: int) -> None:
+        from culturepark.models.weights import told
+
+        description, figures = told(name, done, total)
         if self.fetch_task is None:
-            self.fetch_task = self.bar.add_task(f"fetching {name}", total=total, figures="")
-        figures = f"{done / 1e6:.0f}/{total / 1e6:.0f} MB"
-        self.bar.update(self.fetch_task, completed=done, total=total, description=f"fetching {name}", figures=figures)
+            self.fetch_task = self.bar.add_task(description, total=total, figures="")
+        self.bar.update(self.fetch_task, completed=done, total=total, description=description, figures=figures)
         if done >= total:
             self.bar.remove_task(self.fetch_task)
             self.fetch_task = None

@@ -27,6 +27,7 @@ from culturepark.languages import load_language
 from culturepark.models.chat import ChatModel
 from culturepark.models.kinds import is_scripted, is_tiny
 from culturepark.models.trust import Trust
+from culturepark.models.weights import told
 from culturepark.run.pipeline import GATES, Run
 from culturepark.store.dialogue_view import Mined, Scene, Scenes
 from culturepark.store.store import Store
@@ -275,8 +276,8 @@ class Keyboard(Quiet):
 
     def fetching(self, name: str, done: int, total: int) -> None:
         if self._bar and self._task is not None:
-            figures = f"fetching {name}, {done / 1e6:.0f}/{total / 1e6:.0f} MB" if done < total else f"starting {name}"
-            self._bar.update(self._task, description=figures)
+            words = ", ".join(told(name, done, total)) if done < total else f"starting {name}"
+            self._bar.update(self._task, description=words)
 
 
 def pasted_more() -> bool:

@@ -9,9 +9,9 @@ import re
 import secrets
 import tempfile
 import time
-from collections.abc import Sequence
-from contextlib import suppress
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import IO, Any
@@ -21,18 +21,18 @@ import httpx2
 from culturepark.domain import JsonObject
 from culturepark.errors import Unreachable, UsageError
 from culturepark.files import clipped, exists, expanded, home_folder, is_file, is_folder
-from culturepark.models import weights
+from culturepark.models import tuning, weights
 from culturepark.models.chat import Request, Traits
 from culturepark.models.client import OpenAIModel
 from culturepark.models.gguf_file import ADAPTER_TYPE, GgufFile, check_magic, read_head, type_of
 from culturepark.models.spec import EMBEDDED, ModelSpec
+from culturepark.models.tuning import Tuned
 from culturepark.models.wire_errors import short
 from culturepark.redact import remember
 
 EMBEDDED_CONTEXT = 4096
 CONTEXT = 8192
 """Tokens for each dialogue in flight."""
-MOST_SLOTS = 4
 SMALL, LABELS = 1_000_000_000, 3_000_000_000
 """Parameters below which a model has the trait of that name."""
 LONGEST_STRING = 400
@@ -148,7 +148,7 @@ async def start_together(
             files[spec] = check_adapter(spec, path).absolute()
             adapters.setdefault(files[spec], weights.checked_sha256(files[spec]))
     numbers = {file: number for number, file in enumerate(adapters)}
-    server = await start_server(base, path, list(adapters), slots)
+    server = await start_server(base, path, list(adapters), await settled(base, path, slots, progress))
     try:
         traits = await traits_of(server.url, server.token)
     except (ValueError, KeyError, OSError, httpx2.HTTPError) as error:
@@ -162,7 +162,39 @@ async def start_together(
     return {spec: LocalModel(spec, server, traits, path, over) for spec, over in overs.items()}
 
 
-async def start_server(base: ModelSpec, path: Path, adapters: list[Path], slots: int) -> Server:
+async def settled(base: ModelSpec, path: Path, slots: int, progress: weights.Progress) -> Tuned:
+    """Return slots and threads for some weights on this machine, which are tried if they never were.
+
+    Args:
+        slots: the most that are of use.
+    """
+
+    @asynccontextmanager
+    async def start(pair: Tuned) -> AsyncIterator[Callable[[JsonObject], Awaitable[int]]]:
+        server = await start_server(base, path, [], pair)
+        try:
+            headers = {"Authorization": f"Bearer {server.token}"}
+            async with httpx2.AsyncClient(trust_env=False, timeout=None, headers=headers) as client:
+
+                async def ask(body: JsonObject) -> int:
+                    answer = await client.post(f"{server.url}/v1/chat/completions", json=body)
+                    return int(answer.json()["usage"]["total_tokens"])
+
+                yield ask
+        finally:
+            await ended(server.child)
+
+    found = tuning.remembered(path)
+    if found is None and path.stat().st_size >= tuning.WORTH_TRYING:
+        try:
+            found = await tuning.tune(path, start, progress)
+        except (ValueError, KeyError, httpx2.HTTPError) as error:
+            raise Unreachable(f"llama.cpp does not start with {path}: {short(error)}") from error
+    found = found or tuning.usual()
+    return replace(found, slots=min(found.slots, slots))
+
+
+async def start_server(base: ModelSpec, path: Path, adapters: list[Path], tuned: Tuned) -> Server:
     token = secrets.token_urlsafe(24)
     log = log_file()
     child = await asyncio.create_subprocess_exec(
@@ -178,9 +210,9 @@ async def start_server(base: ModelSpec, path: Path, adapters: list[Path], slots:
         "adapters": [str(adapter) for adapter in adapters],
         "stamps": {str(file): weights.stamps[file] for file in (path, *adapters) if file in weights.stamps},
         "token": token,
-        "slots": min(slots, MOST_SLOTS),
+        "slots": tuned.slots,
         "context": EMBEDDED_CONTEXT if base == EMBEDDED else CONTEXT,
-        "threads": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 2,
+        "threads": tuned.threads,
         "cache_mib": 1024,
     }
     assert child.stdin is not None and child.stdout is not None  # noqa: PT018 - both were asked for

