@@ -50,8 +50,17 @@ class Lexical:
     method: Method = "lexical"
     identity: str | None = None
     places = 4096
+    at_once = 500
+    """Texts between which Ctrl-C is heard."""
 
     async def embed(self, texts: Sequence[str]) -> Vectors:
+        loop = asyncio.get_running_loop()
+        parts = [np.zeros((0, self.places), np.float32)]
+        for start in range(0, len(texts), self.at_once):
+            parts.append(await loop.run_in_executor(None, self._embed, texts[start : start + self.at_once]))
+        return np.concatenate(parts)
+
+    def _embed(self, texts: Sequence[str]) -> Vectors:
         vectors = np.zeros((len(texts), self.places), np.float32)
         for row, text in enumerate(texts):
             words = re.findall(r"\w+", text.casefold())

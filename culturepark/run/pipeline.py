@@ -55,6 +55,7 @@ from culturepark.models.weights import detached
 from culturepark.redact import redact
 from culturepark.run import UNTIL, Until, Watcher
 from culturepark.run.agenda import Agenda
+from culturepark.run.ahead import Ahead
 from culturepark.run.engine import Engine
 from culturepark.run.plan import NO_INTERPRETER, models_of, settings_of
 from culturepark.run.workers import Alone
@@ -163,6 +164,8 @@ class Run:
             notice=self._note,
             order=self.agenda,
         )
+        self._ahead: Ahead | None = None
+        """Distils while others talk."""
         self._allotment: Scenes | None = None
         self._measured: set[tuple[str, str]] | None = None
         """(dialogue's id, measure) of the rows that there were; None until they are read."""
@@ -368,7 +371,24 @@ class Run:
         self.watcher.started(self.row, self.castings.values(), len(rows) - len(open_rows))
         self.agenda.expect(len(open_rows))
         engine = self.crew.engine or self.engine
-        await engine.map(self._dialogue, open_rows, at_once=self.agenda, halt=self._halt)
+        distils = self._reaches("dedup") and not self.scenario.rows_are_questions
+        questions = self._questions() if open_rows and distils and not self.crew.engine else []  # workers claim them
+        self._ahead = Ahead(questions, (row.seed_key for row in open_rows), self._embed_ahead, self.distil_question)
+        ahead = asyncio.create_task(self._ahead.work())
+        try:
+            await engine.map(self._dialogue, open_rows, at_once=self.agenda, halt=self._halt)
+            await ahead
+        finally:
+            self._ahead = None
+            ahead.cancel()
+            await asyncio.gather(ahead, return_exceptions=True)
+
+    async def _embed_ahead(self, texts: Sequence[str]) -> None:
+        """Embed statements that have passed, where no model is asked for it."""
+        from culturepark.store.vectors import vectors_of
+
+        if not self.models.specs["embedder"].remote and (embedder := await self._embedder()).identity:
+            await vectors_of(self.store, embedder, texts)
 
     def lacks(self, row: DialogueRow) -> bool:
         """Return whether a dialogue still lacks a stage."""
@@ -452,6 +472,8 @@ class Run:
             self.watcher.failed(casting, "bug")
         finally:
             self.agenda.close(row.id, is_whole=is_whole)
+            if self._ahead:
+                self._ahead.over(row.seed_key)
         self.watcher.dialogue_done(casting)
 
     async def _talk(self, row: DialogueRow, casting: Casting) -> None:
@@ -629,6 +651,8 @@ class Run:
         judged = [Judged(s, by_criterion(given[s.id]), plan, turns[s.turn_id].phase) for s in statements]
         self.watcher.judged(casting, [(item.statement, why_dropped(item, self.scenario)) for item in judged])
         passed = passed_all(verdicts)
+        if self._ahead and passed:
+            self._ahead.verified(s.first_person for s in statements if s.id in passed)
         fitting = [len(shapes(s, casting, self.scenario.samples)) for s in statements if s.id in passed]
         self.samples += sum(min(count, most_rows(self.scenario)) for count in fitting)
         self._show()

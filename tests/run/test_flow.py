@@ -5,26 +5,30 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 from sqlmodel import select
 
 from culturepark.domain import JsonObject, Status
+from culturepark.errors import ModelError
 from culturepark.ids import dialogue_of
 from culturepark.models import pace as pace_module
 from culturepark.models.chat import Reply
 from culturepark.models.pace import Pace
-from culturepark.models.spec import LEXICAL
+from culturepark.models.spec import LEXICAL, MINILM
 from culturepark.run import pipeline
 from culturepark.run.agenda import MOST_OPEN, Agenda
+from culturepark.run.ahead import Ahead
 from culturepark.run.engine import Engine
 from culturepark.run.pipeline import Run
 from culturepark.run.plan import Settings, new_run
 from culturepark.store import journal
 from culturepark.store.store import Store
 from culturepark.store.tables import CallRow
-from tests.support.fakes import Cast, FakeModel, Listener, edition
+from tests.cli.test_cli import dump
+from tests.support.fakes import Cast, FakeModel, Listener, edition, shipped
 from tests.support.virtual import Inline, at_once, played
 
 LATENCY = 1.5
@@ -129,3 +133,65 @@ def test_a_whole_run_takes_hardly_longer_than_it_must(
     ideal = LATENCY * max(requests.total() / in_flight, *requests.values())
     assert len(requests) >= dialogues
     assert ideal / seconds >= NEAR
+
+
+# --- distilling while others talk ----------------------------------------------------------------
+
+
+def test_questions_are_compared_once_their_dialogues_are_over_and_in_their_order() -> None:
+    done: list[object] = []
+
+    async def embed(texts: Sequence[str]) -> None:
+        done.append(list(texts))
+
+    async def distil(question: str) -> None:
+        await asyncio.sleep(1)
+        done.append(question)
+
+    async def story() -> None:
+        ahead = Ahead(["a", "b", "c", "d"], ["b", "b", "c"], embed, distil)
+        work = asyncio.create_task(ahead.work())
+        await asyncio.sleep(5)
+        assert done == ["a"]
+        ahead.over("c")
+        ahead.verified(["one", "two"])
+        ahead.over("b")
+        await asyncio.sleep(5)
+        assert done == ["a", ["one", "two"]]  # the last dialogue on b still goes on
+        ahead.verified(["three"])
+        ahead.over("b")
+        await work
+
+    played(story())
+    assert done == ["a", ["one", "two"], ["three"], "b", "c", "d"]
+
+
+def test_an_error_ends_what_is_done_ahead_and_nothing_else() -> None:
+    async def embed(_: Sequence[str]) -> None:
+        raise AssertionError
+
+    async def distil(question: str) -> None:
+        raise ModelError(f"nobody answers about {question}")
+
+    played(Ahead(["a"], [], embed, distil).work())
+
+
+def test_rows_are_the_same_whatever_is_in_flight(tmp_path: Path) -> None:
+    """Calls, too, have the same ids: dialogues of three questions, compared while others still talk."""
+    dumps = []
+    for in_flight in (1, 7):
+        folder = tmp_path / str(in_flight)
+        folder.mkdir()
+        store = Store(f"sqlite:///{folder}/runs.db")
+        cast, settings = Cast(FakeModel(), MINILM), Settings(concurrency=in_flight)
+        one = edition(dialogues_per_seed=2, max_turns=4, seeds=shipped("everyday-norms").scenario.seeds[:3])
+        new_run(store, one, seed=1, models=cast.specs, settings=settings, run_id="r")
+        run = Run(store, store.run("r"), Listener([]))
+        run.models = cast  # type: ignore[assignment]
+        assert asyncio.run(run.carry_on()) == Status.DONE
+        store.close()
+        dumps.append(dump(folder / "runs.db"))
+    first, second = dumps
+    assert first["vector"]
+    for table in first.keys() - {"run"}:  # which holds the setting itself
+        assert first[table] == second[table], table
