@@ -7,6 +7,7 @@ stage, and nobody is asked:
     recorded   the requests as they stand in the store, those that a guard refused among them
     whole      what this program asks where a speaker is shown the whole talk (`memory: whole`)
     window     what it asks where a speaker is shown the last turns and a short memory (`memory: window`)
+    together   the same, and slips are looked for in the call that finds statements (`distill: {slips: together}`)
 
 Tokens are those of o200k. A kept distinct statement is one that passed verification and is nobody's duplicate; a row
 is one of its samples that was kept. What a provider's prefix cache would have caught is simulated by the rule of
@@ -42,6 +43,7 @@ from culturepark.distill.extract import extract
 from culturepark.distill.judgement import case
 from culturepark.distill.row_checks import check_rows, worth_asking
 from culturepark.distill.slips import examine, said_by, spoiled, touched
+from culturepark.distill.together import examine_and_extract
 from culturepark.distill.verify import verify
 from culturepark.domain import Casting, Scenario, Scene, Turn, Verdict
 from culturepark.languages import load_language
@@ -54,12 +56,16 @@ from culturepark.store.store import Store
 from culturepark.store.tables import CallRow, DialogueRow, DuplicateRow, RunRow, SampleRow, VerdictRow
 
 STAGES = ("speakers", "moderator", "examine", "extract", "verify", "rows", "other")
+ARMS = {"whole": ("whole", "apart"), "window": ("window", "apart"), "together": ("window", "together")}
+"""Arm -> what of a talk its speakers are shown, and how slips are looked for."""
 BLOCK, LEAST = 128, 1024
 """Tokens of a step, and of the shortest beginning that a provider's cache keeps."""
 FORGOTTEN = 300.0
 """Seconds after its last use for which a cached beginning is kept."""
 AT_ONCE, ANSWER = 8, 3.0
 """Dialogues that are held at once, and the seconds for which each request is under way."""
+NOW = "window"
+"""The arm of a scenario that says nothing of it; its figure is the headline."""
 SCRIPTED = 686
 """Prompt tokens a kept sample of an endpoint that finds four opinions in each turn (bench/README.md)."""
 ROWS = "rows"
@@ -169,7 +175,7 @@ class Listener:
     def answered(name: str, material: str) -> str:
         """Return the shortest answer of a shape; for rows one about each item: what is left out is asked again."""
         if name != ROWS:
-            return json.dumps({{"verdicts": "verdicts", "slips": "slips"}.get(name, "statements"): []})
+            return json.dumps({"verdicts": [], "slips": [], "statements": []})
         said = {"own": "yes", "seed": "none", "case": "none", "other": "none", "alone": "yes", "country": "any"}
         items = json.JSONDecoder().raw_decode(material)[0]["items"]
         return json.dumps({"items": [{"id": item["id"], **said} for item in items]})
@@ -223,10 +229,13 @@ async def distilled(store: Store, run: RunRow, talk: Talk, scenario: Scenario, s
         )  # fmt: skip
 
     asked = {call.stage for call in talk.calls}
-    if "examine" in asked:
+    both = scenario.distill.slips == "together"
+    if both:
+        await examine_and_extract(asker("extract"), talk.turns, scenes, scenario.mine)
+    elif "examine" in asked:
         await examine(asker("examine"), talk.turns, scenes)
     slips = spoiled(store.slips(talk.row.id))
-    if "extract" in asked:
+    if "extract" in asked and not both:
         near = {key: touched(told, said_by(key, talk.turns)) for key, told in scenes.items()}
         without = {turn.position for turn in talk.turns if f"{talk.row.id}.t{turn.position}" in slips}
         mode = scenario.distill.extract
@@ -322,7 +331,7 @@ async def main() -> None:
     if wanted.store == "demo":
         url = store_with("sqlite:///nowhere.db", *(wanted.runs or ["demo"]))
     store = Store(url, must_exist=True)
-    arms: dict[str, Arm] = {name: Arm() for name in ("recorded", "whole", "window")}
+    arms: dict[str, Arm] = {name: Arm() for name in ("recorded", *ARMS)}
     found: Counter[str] = Counter()
     for name in wanted.runs or ["demo"]:
         run = store.run(name)
@@ -332,8 +341,10 @@ async def main() -> None:
             found["dialogues"] += 1
             found["speeches"] += sum(turn.speaker != MODERATOR for turn in talk.turns)
             arms["recorded"].sent.append(recorded(talk))
-            for arm in ("whole", "window"):
-                scenario = edition_of(run).scenario.model_copy(update={"memory": arm})
+            for arm, (memory, slips) in ARMS.items():
+                scenario = edition_of(run).scenario
+                policy = scenario.distill.model_copy(update={"slips": slips})
+                scenario = scenario.model_copy(update={"memory": memory, "distill": policy})
                 sent: list[Sent] = []
                 await spoken(talk, scenario, run.seed, sent)
                 await distilled(store, run, talk, scenario, sent)
@@ -362,7 +373,7 @@ def show(arms: Mapping[str, Mapping[str, Count]], found: Counter[str], *, as_jso
     if as_json:
         print(json.dumps(document, indent=1))
         return
-    now = document["arms"]["window"]["all"]
+    now = document["arms"][NOW]["all"]
     uncached, requests = 1 - now["cached"], now["requests"]
     print(
         f"{now['prompt_tokens']:,.0f} prompt tokens ({uncached:.0%} of them uncached) and {requests:.2f} requests a "

@@ -724,6 +724,9 @@ class DistillPolicy(Noun):
         "auto"
     )
     """`batch`: the model labels many pieces a call, as JSON; `heads`: an encoder with heads reads the clauses."""
+    slips: Annotated[Literal["apart", "together"], Field(exclude_if=lambda slips: slips == "apart")] = "apart"
+    """`together`: slips are looked for in the call that finds statements, where one model does both; `apart`: in a call
+    of their own before it."""
     verify: Annotated[
         Literal["auto", "batch", "claims"],
         BeforeValidator(lambda mode: "claims" if mode == "letters" else mode),  # its name in runs of old

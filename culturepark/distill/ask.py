@@ -179,13 +179,19 @@ async def each(
     name: str,
     items_a_call: int,
     tokens_an_item: int,
+    above: Callable[[Sequence[JsonObject]], tuple[JsonObject, Sequence[JsonObject]]] | None = None,
 ) -> list[Answered[One]]:
-    """Return an answer for each item, in their order. Items that a call left out are asked about once more."""
+    """Return an answer for each item, in their order. Items that a call left out are asked about once more.
+
+    Args:
+        above: gives what stands once above the items of a call, and the items without it.
+    """
     readable = False  # whether the last answer was
 
     async def ask(batch: Sequence[JsonObject]) -> list[Answered[One]]:
         nonlocal readable
-        numbered = {"items": [{"id": number, **item} for number, item in enumerate(batch, start=1)]}
+        around, shown = above(batch) if above else ({}, batch)
+        numbered = {**around, "items": [{"id": number, **item} for number, item in enumerate(shown, start=1)]}
         limit = 100 + tokens_an_item * len(batch)
         answer, reply = await asker.json(template, numbered, Items[shape], name=name, max_tokens=limit)  # type: ignore[valid-type]
         readable = answer is not None

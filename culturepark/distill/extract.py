@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from pydantic import BaseModel
 
@@ -43,10 +43,13 @@ from culturepark.models.thoughts import unfit
 if TYPE_CHECKING:
     from culturepark.distill.heads import Encode
 
-TURNS_A_CALL = 8
-"""Persona turns; more, and the answer grows past what models write reliably."""
+TURNS_A_CALL = 14
+"""Persona turns: those of a dialogue of the usual length. Their answer takes some 4,000 tokens; more, and it grows past
+what models write reliably."""
 ANSWER_TOKENS, TOKENS_A_TURN = 300, 600
 """Limits on an answer: about three statements a turn, and the labels of what is left."""
+MOST_TOKENS = 8000
+"""The most that is asked for: many models write no more than 8,192 tokens."""
 NOT_PICKED = ("opening", "closing")
 """Phases in which a picked form holds nothing but a name or a goodbye."""
 KINDS: dict[str, Kind] = {"view": "opinion", "rule": "norm", "practice": "custom"}
@@ -242,12 +245,17 @@ async def by_numbers(asker: Asker, turns: Sequence[Turn], mined: Sequence[Turn],
         material(asker.casting, turns, cut, scenes, asker.language),
         StatementsAnswer,
         name="statements",
-        max_tokens=ANSWER_TOKENS + TOKENS_A_TURN * len(mined),
+        max_tokens=room(len(mined)),
     )
     if answer is None or reply is None:
         return Extraction([], Counter({"unparsable": 1}))
     cards = {turn.speaker: lines_of(asker.casting.by_key(turn.speaker), scenes, asker.language) for turn in mined}
     return grounded(answer, mined, cut, cards, asker.casting, reply.call_id)
+
+
+def room(turns: int) -> int:
+    """Return the most tokens of an answer about so many turns."""
+    return min(ANSWER_TOKENS + TOKENS_A_TURN * turns, MOST_TOKENS)
 
 
 def spoken_in(turn: Turn, language: Language) -> Language:
@@ -272,11 +280,15 @@ def cut_up(turns: Iterable[Turn], language: Language) -> dict[int, list[Piece]]:
 
 
 def material(
-    casting: Casting, turns: Sequence[Turn], cut: Cut, scenes: Scenes, language: Language
-) -> dict[str, object]:
-    """Return what the model reads. Pure."""
+    casting: Casting, turns: Sequence[Turn], cut: Cut, scenes: Scenes, language: Language, until: int = 0
+) -> dict[str, Any]:
+    """Return what the model reads. Pure.
+
+    Args:
+        until: position of the last turn that is shown, where that is not the last one that is cut.
+    """
     speakers = {turn.speaker for turn in turns if turn.position in cut}
-    shown: dict[str, object] = {"question": casting.seed.question}
+    shown: dict[str, Any] = {"question": casting.seed.question}
     if casting.situation:
         shown["case"] = casting.situation.told
     shown["people"] = [
@@ -291,7 +303,8 @@ def material(
             "text": numbered(turn.text, cut[turn.position]) if turn.position in cut else turn.text,
         }
         for turn in turns
-        if turn.position <= max(cut) and turn.role != "user"  # what a real person typed is shown to the speaker alone
+        if turn.position <= max(until, *cut)
+        and turn.role != "user"  # what a real person typed is shown to the speaker alone
     ]
     return shown
 

@@ -1,4 +1,7 @@
-"""Judges that can be trusted with JSON: both criteria, many statements a call."""
+"""Judges that can be trusted with JSON: all criteria, and the statements of a whole dialogue in one call as a rule.
+
+So the turns are sent once. They stand before the items, and the words of each stance before both.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,8 @@ from culturepark.distill.sides import sides_of
 from culturepark.domain import Criterion, Relation, Stance
 from culturepark.models.chat import Reply
 
-ITEMS_A_CALL = 10
+ITEMS_A_CALL = 30
+"""A dialogue of fourteen speeches gives about twenty statements."""
 TOKENS_AN_ITEM = 40
 
 
@@ -52,9 +56,11 @@ async def judge_batch(asker: Asker, batch: Sequence[Case]) -> Judgements:
     """
     turns = {turn.position: turn for case in batch for turn in (case.before, case.turn) if turn}
     situation = asker.casting.situation
+    stances = {case.stance.text: sides(asker, case.stance) for case in batch if case.stance}
     material = {
         "question": asker.casting.seed.question,
         **({"case": situation.told} if situation else {}),
+        **({"stances": stances} if stances else {}),
         "turns": [as_shown(turns[at], asker.casting, asker.language) for at in sorted(turns)],
         "items": [
             {
@@ -63,7 +69,7 @@ async def judge_batch(asker: Asker, batch: Sequence[Case]) -> Judgements:
                 "quote": case.statement.quote,
                 "first_person": case.statement.first_person,
                 **({"exception": case.statement.exception} if case.statement.exception else {}),
-                **(in_words(asker, case.stance) if case.stance else {}),
+                **({"stance": case.stance.text} if case.stance else {}),
                 **({"line": case.line} if case.line else {}),
             }
             for number, case in enumerate(batch, start=1)
@@ -89,12 +95,10 @@ async def judge_batch(asker: Asker, batch: Sequence[Case]) -> Judgements:
     return judged
 
 
-def in_words(asker: Asker, stance: Stance) -> dict[str, str]:
-    """Return the stance as the survey has it, and both sides of the question as sentences."""
-    sides = sides_of(asker.casting.seed, stance, asker.language)
-    return {
-        "stance": stance.text, "one_side" if sides.neutral else "own_side": sides.own, "other_side": sides.other
-    }  # fmt: skip
+def sides(asker: Asker, stance: Stance) -> dict[str, str]:
+    """Return both sides of the question as sentences, as somebody with a stance sees them."""
+    of_question = sides_of(asker.casting.seed, stance, asker.language)
+    return {"one_side" if of_question.neutral else "own_side": of_question.own, "other_side": of_question.other}
 
 
 def confidence(reply: Reply, number: int, criterion: Criterion) -> float | None:

@@ -34,7 +34,9 @@ from culturepark.languages.countries import alpha2, country_name, language_name
 if TYPE_CHECKING:
     from culturepark.distill.heads import Encode
 
-ROWS_A_CALL, TOKENS_A_ROW = 10, 60
+ROWS_A_CALL, TOKENS_A_ROW = 30, 60
+COMMON = ("seed", "case")
+"""Questions that many rows of a dialogue have in common."""
 LETTERS = "ABCD"
 """The countries to choose among."""
 PROMPTS: dict[Criterion, str] = {
@@ -159,11 +161,13 @@ async def answering(asker: Asker, case: RowCase) -> Relations:
 
 async def judge_rows(asker: SubjectAsker, cases: Sequence[RowCase]) -> list[tuple[Relations, str | None]]:
     """Return what a model says of each answer, and the id of the call."""
+    items = [as_item(case) for case in cases]
     answers = await each(
         asker,
         asker.language.prompt("row-checks"),
-        [as_item(case) for case in cases],
+        items,
         JudgedRow,
+        above=said_once,
         name="rows",
         items_a_call=ROWS_A_CALL,
         tokens_an_item=TOKENS_A_ROW,
@@ -178,6 +182,20 @@ def as_item(case: RowCase) -> JsonObject:
         "answer": masked(case.answer, case),
         "countries": dict(zip(LETTERS, choices(case), strict=True)),
     }
+
+
+def said_once(items: Sequence[JsonObject]) -> tuple[JsonObject, list[JsonObject]]:
+    """Return the questions that several items have in common, and the items with an empty text in their place."""
+    common: JsonObject = {}
+    for name in COMMON:
+        texts = [item["questions"][name] for item in items if name in item["questions"]]
+        if len(texts) > 1 and len(set(texts)) == 1:
+            common[name] = texts[0]
+    shown = [
+        item | {"questions": {name: "" if name in common else text for name, text in item["questions"].items()}}
+        for item in items
+    ]
+    return ({"questions": common} if common else {}), shown
 
 
 def read(case: RowCase, judged: JudgedRow | None) -> Relations:

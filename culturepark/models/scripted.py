@@ -96,6 +96,7 @@ def answer(body: JsonObject) -> str:
         return json.dumps(guesses(material, str(messages[0]["content"])))
     scripts = {
         "statements": extraction,
+        "slips_and_statements": lambda shown: slips(shown) | extraction(shown),
         "verdicts": verdicts,
         "rewording": rewording,
         "ratings": ratings,

@@ -14,6 +14,8 @@ from culturepark.dialogue.policy import expected_slots
 from culturepark.dialogue.tongues import as_spoken, listening, tongues_of
 from culturepark.distill import probes, render
 from culturepark.distill.checks import NORMS_A_CALL, SCORES_A_CALL
+from culturepark.distill.extract import TURNS_A_CALL
+from culturepark.distill.judge_json import ITEMS_A_CALL
 from culturepark.domain import DEFAULT_LANGUAGE, JUDGES, ChecksPolicy, Measure, ModelRole, Noun, Scenario, Scored
 from culturepark.languages import judging, load_language
 from culturepark.models import prices, tokens
@@ -273,13 +275,13 @@ def totals(plan: Plan, scenario: Scenario, guess: Guess) -> Totals:
             introductions = transcript if slot.phase == probes.INTRODUCTIONS else introductions
         statements = speeches * guess.statements_a_turn
         foreign += 0 if english else statements * guess.pass_on
-        extractions = -(-speeches // 8)
+        extractions = -(-speeches // TURNS_A_CALL)
         turns = speeches * (turn_tokens + 25)
         read = fixed["slips"] + CARD_SHARE * sum(cards) + guess.scenes * SCENE_TOKENS * len(cards)
         read += transcript + TURN_TOKENS * 2 * speeches
         add("verifier", 1, read, guess.slips * speeches * SLIP_TOKENS + 10, "examine")
         add("extractor", extractions, extractions * fixed["extract"] + turns, statements * STATEMENT_TOKENS)
-        batches = max(1.0, statements / 10)
+        batches = max(1.0, statements / ITEMS_A_CALL)
         add(
             "verifier",
             batches,

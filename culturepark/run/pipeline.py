@@ -29,6 +29,7 @@ from culturepark.domain import (
     ModelRole,
     Relation,
     Scene,
+    Slip,
     Stage,
     Statement,
     Status,
@@ -71,9 +72,10 @@ if TYPE_CHECKING:
     from culturepark.dialogue.memory import Scenes
     from culturepark.distill.ask import Asker
     from culturepark.distill.dedup import Blocks, Entry, TextPair
-    from culturepark.distill.extract import Proposal
+    from culturepark.distill.extract import Extraction, Proposal
     from culturepark.distill.heads import Encode
     from culturepark.distill.samples import Judged
+    from culturepark.distill.slips import Examination
     from culturepark.distill.wordings import Wordings
     from culturepark.models.embedder import Embedder
     from culturepark.run.rating import Pair
@@ -167,6 +169,8 @@ class Run:
         self._ahead: Ahead | None = None
         """Distils while others talk."""
         self._allotment: Scenes | None = None
+        self._found: dict[str, tuple[Examination, Extraction]] = {}
+        """Dialogue's id -> what one call found of slips and statements, until it is stored."""
         self._measured: set[tuple[str, str]] | None = None
         """(dialogue's id, measure) of the rows that there were; None until they are read."""
         self._encoder: Embedder | None = None
@@ -551,6 +555,8 @@ class Run:
         """Look for slips, once. That none could be looked for stops nothing: the row says so, and a remark."""
         from culturepark.distill.slips import examine
 
+        if await self._both_at_once(row, casting):
+            return
         asker = await self._asker(row, casting, "verifier", "examine")
         if asker.model.traits.small or asker.model.traits.labels:
             self._note_once("nobody looks for slips in what was said: the verifier's model is too small for that")
@@ -566,10 +572,31 @@ class Run:
         self.store.add_slips(row.id, found.slips, UNREAD if found.unread else EXAMINED)
         self._show()
 
+    async def _both_at_once(self, row: DialogueRow, casting: Casting) -> bool:
+        """Look for slips and extract in one call, and keep what came of it for `_extract`, which stores both."""
+        from culturepark.distill.extract import by_heads_alone
+        from culturepark.distill.together import examine_and_extract
+
+        policy = self.scenario.distill
+        if policy.slips != "together" or self.models.specs["extractor"] != self.models.specs["verifier"]:
+            return False
+        asker = await self._asker(row, casting, "extractor", "extract")
+        if asker.model.traits.small or by_heads_alone(asker.model.traits, policy.extract):
+            return False
+        found = await examine_and_extract(
+            asker, self.store.turns(row.id), self._scenes(casting), self.scenario.mine, row.branched_at or 0
+        )
+        if found is not None:
+            self._found[row.id] = found
+        return found is not None
+
     async def _extract(self, row: DialogueRow, casting: Casting) -> None:
         from culturepark.distill.extract import by_heads_alone, extract
         from culturepark.distill.slips import said_by, spoiled, touched
 
+        if both := self._found.pop(row.id, None):
+            self._add_extraction(row, casting, both[1], both[0].slips)
+            return
         asker = await self._asker(row, casting, "extractor", "extract")
         turns, slips = self.store.turns(row.id), spoiled(self.store.slips(row.id))
         scenes = {key: touched(told, said_by(key, turns)) for key, told in self._scenes(casting).items()}
@@ -583,6 +610,15 @@ class Run:
             roles=self.scenario.mine,
             without={turn.position for turn in turns if f"{row.id}.t{turn.position}" in slips},
         )
+        self._add_extraction(row, casting, extraction)
+
+    def _add_extraction(
+        self, row: DialogueRow, casting: Casting, extraction: Extraction, slips: Sequence[Slip] | None = None
+    ) -> None:
+        """
+        Args:
+            slips: those that were found in the same calls, if they were looked for there.
+        """
         counts = self.store.statement_counts(row.id)
         statements: list[tuple[Statement, str | None]] = []
         ids: dict[Proposal, str] = {}
@@ -594,7 +630,7 @@ class Run:
             said_in = proposal.turn.language or row.language
             statement = proposal.as_statement(statement_id, turn_id, casting, said_in, unlike)
             statements.append((statement, proposal.call_id))
-        self.store.add_extraction(row.id, statements, extraction.rejected, self.row.extract_round)
+        self.store.add_extraction(row.id, statements, extraction.rejected, self.row.extract_round, slips)
         self._show()
 
     async def _verify(self, row: DialogueRow, casting: Casting) -> None:

@@ -413,9 +413,18 @@ class Store:
         statements: Sequence[tuple[Statement, str | None]],
         rejected: Mapping[str, int],
         round_number: int,
+        slips: Sequence[Slip] | None = None,
     ) -> None:
-        """Add a dialogue's statements, each with its call, and mark the dialogue as extracted."""
+        """Add a dialogue's statements, each with its call, and mark the dialogue as extracted.
+
+        Args:
+            slips: those that were found in the same calls; the dialogue is then marked as examined too.
+        """
         with self.database.writing() as session:
+            if slips is not None:
+                session.exec(delete(SlipRow).where(hangs_on(col(SlipRow.turn_id), dialogue_id)))
+                session.add_all(SlipRow(**slip.model_dump()) for slip in slips)
+                session.get_one(DialogueRow, dialogue_id).examined = EXAMINED
             for statement, call_id in statements:
                 session.add(StatementRow.of(statement, round_number, call_id))
             row = session.get_one(DialogueRow, dialogue_id)

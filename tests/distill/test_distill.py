@@ -20,7 +20,7 @@ from culturepark.catalog.surveys import load_items
 from culturepark.distill import judge_logprobs, logprobs, quotes
 from culturepark.distill.ask import parse
 from culturepark.distill.extract import TURNS_A_CALL, StatementsAnswer, stretches
-from culturepark.distill.judge_json import VerdictsAnswer
+from culturepark.distill.judge_json import ITEMS_A_CALL, VerdictsAnswer
 from culturepark.distill.sides import sides_of
 from culturepark.domain import DistillPolicy, JsonObject, Option, Seed, Stance, SurveyItem
 from culturepark.languages import load_language
@@ -338,10 +338,11 @@ def test_each_part_is_shown_what_was_said_before_and_nothing_after(tmp_path: Pat
     model = extracting()
     hold_said(tmp_path, said, model)
     first, second = model.asked("statements")
-    assert [turn["turn"] for turn in mined(first)] == [2, 3, 4, 5, 6]
-    assert [turn["turn"] for turn in first["turns"]] == [1, 2, 3, 4, 5, 6]
-    assert [turn["turn"] for turn in mined(second)] == [7, 8, 9, 10]
-    assert [turn["turn"] for turn in second["turns"]] == list(range(1, 11))
+    half = 2 + -(-(TURNS_A_CALL + 1) // 2)
+    assert [turn["turn"] for turn in mined(first)] == list(range(2, half))
+    assert [turn["turn"] for turn in first["turns"]] == list(range(1, half))
+    assert [turn["turn"] for turn in mined(second)] == list(range(half, TURNS_A_CALL + 3))
+    assert [turn["turn"] for turn in second["turns"]] == list(range(1, TURNS_A_CALL + 3))
 
 
 def test_a_talk_in_which_only_the_moderator_spoke_is_not_read(tmp_path: Path) -> None:
@@ -493,12 +494,28 @@ def test_a_stance_left_open_is_unparsable(tmp_path: Path) -> None:
     assert verdicts_of(held)[NO] == {"faithful": "entail", "stance": "unparsable"}
 
 
-def test_ten_statements_are_judged_a_call(tmp_path: Path) -> None:
-    said = [f"On day {n} of the feast we visit house {n} of our street." for n in range(1, 24)]
+def test_the_statements_of_a_dialogue_are_judged_in_one_call(tmp_path: Path) -> None:
+    said = [f"On day {n} of the feast we visit house {n} of our street." for n in range(1, ITEMS_A_CALL + 4)]
     model = verifying(judged, tuple((1, "custom", one) for one in said))
     held = hold_said(tmp_path, [(ELIF, " ".join(said))], model)
-    assert [len(asked["items"]) for asked in model.asked("verdicts")] == [10, 10, 3]
-    assert len(held.of(VerdictRow, criterion="faithful", relation="entail")) == 23
+    asked = model.asked("verdicts")
+    assert [len(one["items"]) for one in asked] == [ITEMS_A_CALL, 3]
+    assert len(held.of(VerdictRow, criterion="faithful", relation="entail")) == ITEMS_A_CALL + 3
+    for one in asked:
+        assert list(one)[-2:] == ["turns", "items"], "what differs comes last"
+        assert json.dumps(one["turns"]).count("On day 1 of the feast") == 1
+
+
+def test_the_sides_of_a_stance_are_said_once(tmp_path: Path) -> None:
+    said = [f"I would give the job to the woman of house {n} before all others." for n in range(1, 6)]
+    model = verifying(judged, tuple((1, "opinion", one) for one in said))
+    hold_said(tmp_path, [(ELIF, " ".join(said))], model)
+    (asked,) = model.asked("verdicts")
+    stances = {item["stance"] for item in asked["items"]}
+    assert set(asked["stances"]) == stances
+    assert len(stances) == 1
+    sides = next(iter(asked["stances"].values()))
+    assert json.dumps(asked).count(json.dumps(sides["other_side"])) == 1
 
 
 def test_a_cut_off_verdict_is_asked_for_again_in_halves(tmp_path: Path) -> None:

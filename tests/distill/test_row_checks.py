@@ -27,6 +27,7 @@ from culturepark.distill.row_checks import (
     masked,
     read,
     row_case,
+    said_once,
     told,
     worth_asking,
 )
@@ -345,7 +346,7 @@ def test_rows_without_hope_are_not_asked_about(tmp_path: Path) -> None:
 def test_the_judge_of_rows_sees_nothing_of_the_talk(tmp_path: Path) -> None:
     run = held(tmp_path)
     (asked,) = run.model.asked("rows")
-    assert list(asked) == ["items"]
+    assert set(asked) <= {"questions", "items"}
     shown = json.dumps(asked, ensure_ascii=False)
     assert not any(name in shown for name in ("Elif", "Jenna", "Konya", "Stockton", "held.d1"))
 
@@ -371,10 +372,25 @@ def test_a_row_that_was_left_out_is_asked_about_once_more(tmp_path: Path) -> Non
 
 
 def test_so_many_rows_are_judged_a_call(tmp_path: Path) -> None:
-    said = [f"On day {n} of the feast we visit house {n} of our street." for n in range(1, 24)]
+    said = [f"On day {n} of the feast we visit house {n} of our street." for n in range(1, ROWS_A_CALL + 4)]
     model = FakeModel(answering(statements=lambda _: proposals(*((1, "custom", one) for one in said)), verdicts=judged))
     hold_said(tmp_path, [(ELIF, " ".join(said))], model)
-    assert [len(asked["items"]) for asked in model.asked("rows")] == [ROWS_A_CALL, ROWS_A_CALL, 23 - 2 * ROWS_A_CALL]
+    assert [len(asked["items"]) for asked in model.asked("rows")] == [ROWS_A_CALL, 3]
+
+
+def test_a_question_that_rows_have_in_common_is_said_once() -> None:
+    seed, case = "Is it right?", "A guest comes late. What do you do?"
+    items = [
+        {"questions": {"own": "Who opens?", "seed": seed}, "answer": "I do."},
+        {"questions": {"own": "Who cooks?", "seed": seed, "case": case}, "answer": "My aunt."},
+    ]
+    above, shown = said_once(items)
+    assert above == {"questions": {"seed": seed}}
+    assert [item["questions"] for item in shown] == [
+        {"own": "Who opens?", "seed": ""},
+        {"own": "Who cooks?", "seed": "", "case": case},
+    ]
+    assert said_once(items[:1]) == ({}, items[:1])
 
 
 def test_every_word_that_the_judge_may_say_is_in_its_prompt() -> None:

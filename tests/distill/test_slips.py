@@ -44,6 +44,7 @@ from culturepark.errors import Interrupted, TooLong
 from culturepark.glossary import ACTS, PROVENANCE, SLIPS, TOLD
 from culturepark.glossary import SLIP_OUTCOMES as OUTCOMES_IN_WORDS
 from culturepark.languages import load_language
+from culturepark.models.chat import Reply
 from culturepark.replay import evidence, plain
 from culturepark.report.overview import slips_in_words
 from culturepark.report.pack import talk_of
@@ -52,6 +53,7 @@ from culturepark.run.forecast import LOW, totals
 from culturepark.stats.text import stats_lines
 from culturepark.store.dialogue_view import Scenes
 from culturepark.store.lineage import trace
+from culturepark.store.store import Store
 from culturepark.store.tables import CallRow, SampleRow, SlipRow, StatementRow
 from culturepark.terminal.blocks import Para
 from tests.support.fakes import (
@@ -62,6 +64,7 @@ from tests.support.fakes import (
     Held,
     answering,
     begin,
+    by_numbers,
     edition,
     hold,
     hold_said,
@@ -69,8 +72,10 @@ from tests.support.fakes import (
     only_casting,
     proposals,
     reply,
+    shape_of,
     turns_of,
 )
+from tests.support.fakes import material as material_of
 from tests.support.fakes import mined as to_be_mined
 
 ENGLISH = load_language("en")
@@ -299,6 +304,73 @@ def test_a_model_too_small_to_judge_is_not_asked_and_the_run_says_so_once(tmp_pa
     ]
     slips = held.figures().slips
     assert (slips.examined, slips.too_small) == (0, 2)
+
+
+# --- in the call that finds statements -------------------------------------------------------------------
+
+
+def both(*found: JsonObject, **more: Callable[[JsonObject], Any]) -> FakeModel:
+    """A model that finds these slips in the call in which it takes three whole turns for customs."""
+    apart = finding(*found)
+
+    def at_once(asked: JsonObject) -> JsonObject:
+        said = proposals((2, "custom", ALONE), (3, "norm", ROADS), (4, "custom", TEA))
+        there = {turn["turn"] for turn in to_be_mined(asked)}
+        said["statements"] = [one for one in said["statements"] if one["turn"] in there]
+        return {**by_numbers(said, asked), "slips": list(found)}
+
+    def answer(body: JsonObject) -> str | Reply:
+        shape = shape_of(body)
+        if shape != "slips_and_statements":
+            return apart.answer(body)
+        said = more.get("both", at_once)(material_of(body))
+        return said if isinstance(said, Reply) else json.dumps(said)
+
+    return FakeModel(answer)
+
+
+TOGETHER = {"slips": "together"}
+
+
+def test_slips_and_statements_are_found_in_one_call(tmp_path: Path) -> None:
+    found = slip(2, "task", "[1] I live alone in Ankara,")
+    held = hold_said(tmp_path, TALK, both(found), edition(distill=TOGETHER))
+    assert (held.model.asked("slips"), held.model.asked("statements")) == ([], [])
+    (asked,) = held.model.asked("slips_and_statements")
+    assert asked["judge"] == [2, 3, 4]
+    assert [turn["turn"] for turn in asked["turns"]] == [1, 2, 3, 4]
+    assert json.dumps(asked["turns"]).count("sweep the stairs") == 1
+    assert {person["name"] for person in asked["people"]} == {"Elif", "Jenna"}
+    assert all(person["age"] and person["card"] for person in asked["people"])
+    (row,) = held.rows(SlipRow)
+    assert (row.turn_id, row.kind) == (f"{D1}.t2", "task")
+    assert (state(held), mined(held)) == ([1], {f"{D1}.t3", f"{D1}.t4"})
+    rejected = json.loads(held.store.dialogues(held.run_id)[0].rejected)
+    assert rejected["slip"] == 1
+
+
+@pytest.mark.parametrize("said", ["No.", '{"slips": []}'])
+def test_where_both_cannot_be_read_each_is_asked_apart(tmp_path: Path, said: str) -> None:
+    model = both(slip(2, "task", "I live alone in Ankara"), both=lambda _: reply(said))
+    held = hold_said(tmp_path, TALK, model, edition(distill=TOGETHER))
+    assert (len(model.asked("slips")), len(model.asked("statements"))) == (1, 1)
+    assert (state(held), mined(held)) == ([1], {f"{D1}.t3", f"{D1}.t4"})
+
+
+def test_a_kill_before_both_are_stored_costs_no_second_call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def killed(*_: object) -> None:
+        raise Interrupted("killed")
+
+    model = both(slip(2, "task", "I live alone in Ankara"))
+    with monkeypatch.context() as patch:
+        patch.setattr(Store, "add_extraction", killed)
+        with pytest.raises(Interrupted):
+            hold_said(tmp_path, TALK, model, edition(distill=TOGETHER))
+    held = Held(Store(f"sqlite:///{tmp_path}/runs.db"), "held", model)
+    assert (state(held), mined(held)) == ([0], set())
+    held.carry_on()
+    assert len(model.asked("slips_and_statements")) == 1
+    assert (state(held), mined(held)) == ([1], {f"{D1}.t3", f"{D1}.t4"})
 
 
 # --- going on, going back, branching off -----------------------------------------------------------------

@@ -1,5 +1,6 @@
 """Prompts are files, rendered strictly: no hole is left open, and no value is read as a template."""
 
+import json
 import re
 from itertools import product
 from pathlib import Path
@@ -16,6 +17,7 @@ from culturepark.dialogue.policy import FIXED, expected_slots
 from culturepark.dialogue.protocol import NOT_FOR_SMALL, PROTOCOLS, protocol_of, schedule
 from culturepark.distill.checks import BRIEFS
 from culturepark.distill.samples import Judged, samples_of
+from culturepark.distill.together import prompt as both_at_once
 from culturepark.domain import (
     Act,
     Attribute,
@@ -140,7 +142,7 @@ def test_every_language_has_the_same_files_and_every_file_is_known(language: str
 def test_what_judges_are_told_stands_in_a_folder_of_its_own() -> None:
     rendered = {
         "speaks-for", "answer-as-claim", "score", "score-small", "cross-check", "fit", "people", "probe-own", "answers",
-        "says-same",
+        "says-same", "slips-too",
     }  # fmt: skip
     files = {path.name for path in (FOLDER / "judges").iterdir()}
     told = {*rendered, *WHOLE, *IN_PARTS} - AT_THE_TABLE
@@ -150,6 +152,18 @@ def test_what_judges_are_told_stands_in_a_folder_of_its_own() -> None:
 @pytest.mark.parametrize("name", WHOLE)
 def test_a_prompt_that_is_sent_as_it_stands_has_no_holes(name: str) -> None:
     assert ENGLISH.prompt(name).holes == frozenset()
+
+
+def test_the_prompt_for_slips_and_statements_holds_both_tasks_whole() -> None:
+    assert ENGLISH.prompt("slips-too").holes == {"extract", "slips", "shape"}
+    text = both_at_once(ENGLISH).text
+    extracting, looking = (ENGLISH.prompt(name).text.split("\n\n") for name in ("extract", "slips"))
+    assert all(paragraph in text for paragraph in extracting[:-1])
+    assert all(paragraph in text for paragraph in looking[2:-1])
+    shape = json.loads(text.rpartition("in this shape: ")[2])
+    assert list(shape) == ["slips", "left", "statements"]
+    assert text.count("Answer with JSON alone") == 1
+    assert not HOLE.search(text)
 
 
 def test_the_prompts_for_yes_and_no_ask_for_what_they_are_given() -> None:
