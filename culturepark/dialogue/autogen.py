@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from autogen_agentchat.agents import BaseChatAgent
@@ -85,9 +86,15 @@ def agent_name(key: str) -> str:
 
 async def speak_in_autogen(agent: Agent, ask: Ask, turns: Sequence[Turn]) -> str:
     code = agent.language.code
-    messages = [TextMessage(content=turn.heard_in(code), source=agent_name(turn.speaker)) for turn in turns]
+    messages = [message(turn.heard_in(code), turn.speaker) for turn in turns]
     response = await Speaker(agent, ask).on_messages(messages, CancellationToken())
     return response.chat_message.to_text()
+
+
+@lru_cache(maxsize=2048)
+def message(text: str, speaker: str) -> TextMessage:
+    """Return a turn as a message. It is kept, as it is heard again at each turn that follows."""
+    return TextMessage(content=text, source=agent_name(speaker))
 
 
 def team(

@@ -9,18 +9,22 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
+from sys import intern
 
 from culturepark.domain import storable
 from culturepark.languages import HOLE, Language
-from culturepark.languages.words import contains, matches, plain
+from culturepark.languages.words import ASCII_WORDS, compiled, contains, matches, plain
 from culturepark.models.chat import Reply
 
 SURNAME = r"(?: (?![a-zß-öø-ÿ])[^\W\d_][^\s:：\]]*)?\]?(?: ?\([^)\n]{1,40}\))?\]?"
 """May follow a name in a label: a surname, a bracket, a stage direction."""
 SENTENCE_END = r"(?:[.…؟۔][\"'”’»)]*\s+|[!?。।؟۔][\"'”’»」』)]*\s*)"
 """Between a sentence and the next; what follows a full-width mark, or stands in for one after NFKC, needs no space."""
+SENTENCES = re.compile(SENTENCE_END)
 LONGEST = 4000
 """Characters of a turn."""
 LONGEST_QUESTION = 60
@@ -96,7 +100,7 @@ def clean(reply: Reply, called: str) -> str:
 def cleaned(text: str, called: str) -> str:
     """Return a text without a label in front, and without quotes or white space around it."""
     text = text.strip()
-    text = re.sub(rf"^[\[*]*(?i:{re.escape(called)}){SURNAME}\**\s*[:：]\**\s*", "", text, count=1)
+    text = compiled(rf"^[\[*]*(?i:{re.escape(called)}){SURNAME}\**\s*[:：]\**\s*").sub("", text, count=1)
     for opening, closing in ('""', "“”", "«»", "„“"):
         inside = text[1:-1]
         if text[:1] == opening and text[-1:] == closing and not {opening, closing} & set(inside):
@@ -258,7 +262,7 @@ def labels_another(text: str, hearing: Hearing) -> bool:
     if any(labelled(text, re.escape(in_lines(other))) for other in hearing.others):
         return True
     own = re.escape(in_lines(hearing.called))
-    return bool(own and re.search(rf"(?m)^\W{{0,3}}{own}\s*:", text))
+    return bool(own and compiled(rf"(?m)^\W{{0,3}}{own}\s*:").search(text))
 
 
 def labelled(text: str, name: str, within: str = "") -> bool:
@@ -269,9 +273,8 @@ def labelled(text: str, name: str, within: str = "") -> bool:
         within: the pattern for a label in the middle of a line, where case may count; the same if empty.
     """
     label = rf"{SURNAME}\**\s*:"
-    for found in re.finditer(
-        rf"(?m)(?:^[^\w\n]*(?i:{name})|{SENTENCE_END}\W{{0,3}}(?:{within or f'(?i:{name})'})){label}", text
-    ):
+    starts = rf"(?m)(?:^[^\w\n]*(?i:{name})|{SENTENCE_END}\W{{0,3}}(?:{within or f'(?i:{name})'})){label}"
+    for found in compiled(starts).finditer(text) if ":" in text else ():
         # `Moderator: that is what they call me` says something about the word.
         spoken_of = not found.start() and found[0][:1].isupper() and text[found.end() :].lstrip()[:1].islower()
         if not spoken_of:
@@ -284,13 +287,13 @@ def speaks_for_another(text: str, hearing: Hearing) -> bool:
     text = in_lines(text)
     lists = hearing.language.phrases
     chair, introducing = ("|".join(lists[name]) or "(?!)" for name in ("chair", "introducing"))
-    if any(re.search(frame, text, re.I) for frame in lists["request"]):
+    if any(compiled(frame, re.I).search(text) for frame in lists["request"]):
         return True
     if labelled(text, f"(?:{chair})", f"{chair.title()}|{chair.upper()}"):
         return True
     # Case counts here: `I am so tired` does not introduce somebody called So. `I am Markus' guest` does not either.
     others = "|".join(re.escape(in_lines(other)) for other in hearing.others)
-    return bool(others and re.search(rf"\b(?i:{introducing}) (?:{others})\b(?!['’])", text))
+    return bool(others and compiled(rf"\b(?i:{introducing}) (?:{others})\b(?!['’])").search(text))
 
 
 def is_essay(text: str, language: Language) -> bool:
@@ -317,12 +320,15 @@ def narrates(text: str, language: Language) -> bool:
     if not contains(text, lists["first_person"]) and matches(text, with_holes_filled(lists["told"], language)):
         return True
     patterns = with_holes_filled(lists["narration"], language)
-    sentences = re.split(SENTENCE_END, in_lines(text))
+    sentences = SENTENCES.split(in_lines(text))
     return any(matches(one, patterns) for one in sentences if not contains(one, lists["first_person"]))
 
 
+@lru_cache(maxsize=256)
 def in_lines(text: str) -> str:
     """Return the text without invisible characters, with one form for each letter and one kind of line end."""
+    if text.isascii():
+        return "\n".join(text.splitlines())
     visible = "".join(c for c in unicodedata.normalize("NFKC", text) if unicodedata.category(c) != "Cf")
     return "\n".join(visible.splitlines())
 
@@ -335,9 +341,9 @@ def repeats(text: str, hearing: Hearing) -> bool:
     for earlier in (*hearing.earlier, hearing.instruction):
         if said == words(earlier):
             return True
-        if len(own) >= 4 and len(own & shingles(earlier)) / len(own) > 0.5:
+        if len(own) >= 4 and len(own.intersection(runs_of(words(earlier)))) / len(own) > 0.5:
             return True
-    sentences = Counter(tuple(words(one)) for one in re.split(SENTENCE_END, text))
+    sentences = Counter(words(one) for one in SENTENCES.split(text))
     if any(count > 3 and len(one) > 1 for one, count in sentences.items()):
         return True
     return len(said) >= 24 and len(own) < 0.6 * (len(said) - 3)
@@ -362,10 +368,10 @@ def other_language(text: str, language: Language) -> bool:
     What is quoted may be in any language, as a saying is, if something is said beside it.
     """
     unquoted = QUOTED.sub(" ", text)
-    if sum(unicodedata.name(c, "").startswith(language.script) for c in unquoted if c.isalpha()) >= 8:
+    if sum(in_script(c, language.script) for c in unquoted) >= 8:
         text = unquoted
     letters = [c for c in text if c.isalpha()]
-    of_script = sum(unicodedata.name(c, "").startswith(language.script) for c in letters)
+    of_script = sum(in_script(c, language.script) for c in letters)
     if len(letters) >= 8 and of_script < len(letters) / 2:
         return True
     if len(letters) < 40:
@@ -382,13 +388,25 @@ def other_language(text: str, language: Language) -> bool:
 # --- words ---------------------------------------------------------------------------------------
 
 
-def words(text: str) -> list[str]:
-    """Return the words in lower case, with their marks; in scripts without spaces each letter is one."""
+@lru_cache(maxsize=2048)
+def words(text: str) -> tuple[str, ...]:
+    """Return the words in lower case, with their marks; in scripts without spaces each letter is one.
+
+    They are kept: a turn is compared with all turns before it.
+    """
+    if text.isascii():
+        return tuple(map(intern, ASCII_WORDS.findall(text.lower())))
     parts = []
     for c in unicodedata.normalize("NFKC", text).casefold().replace("’", "'"):
         kept = c.isalnum() or c in "_'" or unicodedata.category(c).startswith("M")
         parts.append(f" {c} " if is_unspaced(c) else c if kept else " ")
-    return "".join(parts).split()
+    return tuple(map(intern, "".join(parts).split()))
+
+
+@lru_cache(maxsize=8192)
+def in_script(character: str, script: str) -> bool:
+    """Return whether a character is a letter of a script."""
+    return character.isalpha() and unicodedata.name(character, "").startswith(script)
 
 
 def is_unspaced(word: str) -> bool:
@@ -400,9 +418,13 @@ def length(text: str) -> float:
     return sum(0.6 if is_unspaced(word) else 1 for word in words(text))
 
 
-def shingles(text: str, size: int = 4) -> set[tuple[str, ...]]:
-    said = words(text)
-    return {tuple(said[i : i + size]) for i in range(len(said) - size + 1)}
+def shingles(text: str) -> set[tuple[str, ...]]:
+    """Return all four words in a row."""
+    return set(runs_of(words(text)))
+
+
+def runs_of(said: Sequence[str]) -> Iterator[tuple[str, ...]]:
+    return zip(said, said[1:], said[2:], said[3:], strict=False)
 
 
 def content_words(text: str, language: Language) -> set[str]:
@@ -431,7 +453,7 @@ def with_marks(text: str, hearing: Hearing) -> str:
     text = folded(QUOTED.sub('""', text))
     for mark, names in ((CALLED, [hearing.called]), (OTHER, hearing.others)):
         if known := [re.escape(name) for name in map(folded, names) if name not in words_too]:
-            text = re.sub(rf"\b(?:{'|'.join(known)})\b", mark, text)
+            text = compiled(rf"\b(?:{'|'.join(known)})\b").sub(mark, text)
     return text
 
 

@@ -10,10 +10,12 @@ question; in the dialogue they come to mind by what was just said, until they ar
 from __future__ import annotations
 
 import math
+import re
 import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from sys import intern
 
 import numpy as np
 import regex
@@ -47,13 +49,22 @@ MOST_OF_LINE = 200
 """Characters of a line."""
 SHORTER = 0.4
 """Length of a text in a script without spaces, as a share of the same text in another."""
+WORD = re.compile(r"\w+")
 Words = frozenset[str]
 Scenes = Mapping[tuple[int, str], tuple[int, ...]]
 """(Number of a dialogue, persona's key) -> the scenes, by their place on the card, that may be told there."""
 
 
+KEPT = 2048
+"""Texts of which words and lines are kept: the turns of a hundred dialogues, each of which is looked at at every turn
+that follows it."""
+
+
+@lru_cache(maxsize=KEPT)
 def words(text: str) -> Words:
     """Return the stems of the longer words; in Korean and in scripts without spaces, pairs of characters."""
+    if text.isascii():
+        return frozenset(intern(word[:STEM]) for word in WORD.findall(text.lower()) if len(word) > 3)
     stems: set[str] = set()
     text = ARABIC_MARKS.sub("", unicodedata.normalize("NFC", text).replace("İ", "i").casefold())
     for word in regex.findall(r"[\w\p{M}]+", text):
@@ -61,7 +72,7 @@ def words(text: str) -> Words:
             stems |= {word[i : i + 2] for i in range(len(word) - 1)}
         elif len(bare := ARABIC_ARTICLE.sub("", word)) > 3 or (bare != word and len(bare) > 2):
             stems.add(bare[:STEM])
-    return frozenset(stems)
+    return frozenset(map(intern, stems))
 
 
 def first_shown(count: int) -> int:
@@ -84,6 +95,7 @@ def lines_kept(own: Sequence[bool]) -> list[int]:
     return sorted(kept)
 
 
+@lru_cache(maxsize=KEPT)
 def line_of(text: str, language: Language, *, own: bool) -> str:
     """Return the beginning of a speech: as many whole sentences as say something, on one line."""
     share = SHORTER if SOLID.search(text) else 1.0
@@ -172,9 +184,10 @@ def called_to_mind(scenes: Sequence[Scene], seed: Seed, rounds: Sequence[Round],
         heard: what was said since the last of them; it counts twice as much as the question.
     """
     left = list(scenes)
+    own = dict(zip(map(id, scenes), words_apart(tuple(scenes)), strict=True)) if len(rounds) > 1 else {}
     for before, turn in rounds[1:]:
         came = nearest(left, seed, before)
-        left = [scene for scene in left if scene is not came and not is_told(scene, scenes, turn)]
+        left = [scene for scene in left if scene is not came and not is_told(own[id(scene)], turn)]
     return nearest(left, seed, heard)
 
 
@@ -191,7 +204,12 @@ def own_words(scene: Scene, scenes: Sequence[Scene]) -> Words:
     return scene_words(scene)[1] - others
 
 
-def is_told(scene: Scene, scenes: Sequence[Scene], turn: str) -> bool:
-    """Whether a turn tells a scene."""
-    own = own_words(scene, scenes)
+@lru_cache(maxsize=1024)
+def words_apart(scenes: tuple[Scene, ...]) -> tuple[Words, ...]:
+    """Return the `own_words` of each scene."""
+    return tuple(own_words(scene, scenes) for scene in scenes)
+
+
+def is_told(own: Words, turn: str) -> bool:
+    """Whether a turn tells the scene that has these words of its own."""
     return bool(own) and len(own & words(turn)) >= TOLD * len(own)

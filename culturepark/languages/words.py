@@ -5,12 +5,18 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
 import regex
 
+ASCII_WORDS = re.compile(r"[\w']+")
 
+
+@lru_cache(maxsize=4096)
 def plain(text: str) -> str:
     """Return the words in lower case, without punctuation, in one Unicode form."""
+    if text.isascii():
+        return " ".join(ASCII_WORDS.findall(text.lower()))
     folded = unicodedata.normalize("NFKC", text).replace("İ", "i").casefold().replace("’", "'")
     return " ".join(regex.findall(r"[\w\p{M}']+", folded))
 
@@ -18,7 +24,13 @@ def plain(text: str) -> str:
 def matches(text: str, patterns: Iterable[str]) -> bool:
     """Return whether any of the regular expressions matches somewhere in the text in lower case."""
     folded = unicodedata.normalize("NFKC", text).casefold().replace("’", "'").strip()
-    return any(re.search(pattern, folded) for pattern in patterns)
+    return any(compiled(pattern).search(folded) for pattern in patterns)
+
+
+@lru_cache(maxsize=4096)
+def compiled(pattern: str, flags: int = 0) -> re.Pattern[str]:
+    """Return a compiled pattern, and keep it: `re` keeps 512, and a run has some for each person."""
+    return re.compile(pattern, flags)
 
 
 def starts_with(text: str, beginnings: Iterable[str]) -> bool:

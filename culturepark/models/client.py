@@ -13,7 +13,7 @@ import os
 import ssl
 from array import array
 from functools import cache
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 import httpx2
@@ -111,13 +111,19 @@ class OpenAIModel:
     async def send(self, body: JsonObject) -> Reply:
         try:
             async with asyncio.timeout(seconds_for(body)):
-                # The body is posted as it is, with parameters that only some servers take.
-                async with self._client.chat.completions.with_streaming_response.create(
-                    model=str(body.get("model")), messages=[], extra_body=body
-                ) as raw:
-                    chunks = payloads(raw.iter_bytes(), most_bytes(body))
+                # The body is posted as it is, with parameters that only some servers take. Not `completions.create`:
+                # it looks at each of its parameters by the types of them all, and makes an object of each chunk.
+                stream = openai.AsyncStream[Any]  # of no effect where a response is asked for
+                posted = self._client.post(
+                    "/chat/completions", cast_to=httpx2.Response, body=body, stream=True, stream_cls=stream
+                )
+                raw = cast("httpx2.Response", await posted)
+                try:
+                    chunks = payloads(raw.aiter_raw(), most_bytes(body))  # decompressed by `Bounded` already
                     response = scrubbed(await assemble(chunks, longest(body), self.endpoint, body))
                     return read(response, body, self.endpoint)
+                finally:
+                    await raw.aclose()
         except Unreachable as error:
             raise self._with_key_advice(error) from None
         except NOT_OURS as error:

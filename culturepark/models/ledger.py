@@ -188,8 +188,9 @@ class Ledger:
         """
         pace = self._pace_of(model)
         whole = model.body(request)
+        whole_text = canonical(whole)
         # The digest of the full request, not of the adapted one: an answer stays found when more is learnt.
-        request_digest = digest(model.endpoint, canonical(whole))
+        request_digest = digest(model.endpoint, whole_text)
         asked = Asked(model, stage, str(whole.get("model") or model.spec), whole, pace)
         rank = self.order.asks(subject_id, stage, pace)
         while True:
@@ -200,7 +201,7 @@ class Ledger:
                 return Reply.of(json.loads(stored.response), stored.usage, stored.call_id)
             body = asked.adapted(self._abilities_of(asked))
             asked.attempt += 1
-            text = canonical(body)
+            text = whole_text if body == whole else canonical(body)
             async with pace.place(len(text) // 4 + request.max_tokens, self._may_ask, rank) as place:
                 call = Call(
                     run_id=self.run_id,

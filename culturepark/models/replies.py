@@ -15,7 +15,7 @@ from culturepark.errors import BadAnswer, ModelError, Overloaded
 from culturepark.models import tokens
 from culturepark.models.chat import Reply, broke_off, first_choice, token_limit
 from culturepark.models.thoughts import heard
-from culturepark.models.transport import Unreadable
+from culturepark.models.transport import Pieces, Unreadable
 from culturepark.models.wire_errors import error_in_body
 from culturepark.redact import shortened, without_secrets
 
@@ -109,6 +109,14 @@ class Message:
                     self.begun_anew = True
                     self.out |= origin
                 self._add_choice(part)
+
+    def add_pieces(self, pieces: Pieces) -> None:
+        """Add pieces of content that came in chunks like the one before."""
+        known = self.parts.setdefault(pieces.choice, [])
+        for piece in pieces:
+            if piece:
+                self._add_piece(known, piece)
+        self.source.chunks += len(pieces)
 
     def _add_choice(self, part: JsonObject) -> None:
         index = part.get("index")
@@ -316,6 +324,12 @@ async def assemble(chunks: AsyncIterator[Any], limit: int, endpoint: str, body: 
     """The last chunk without a choice: if there is none in the whole answer, it may say why."""
     try:
         async for chunk in chunks:
+            if isinstance(chunk, Pieces):
+                length += sum(map(len, chunk))
+                message.add_pieces(chunk)
+                if length - message.repeated > limit:
+                    raise too_long(limit)
+                continue
             data = as_object(chunk)
             stray = stray if data.get("choices") else data
             choices = data.get("choices")
@@ -325,13 +339,17 @@ async def assemble(chunks: AsyncIterator[Any], limit: int, endpoint: str, body: 
             length += characters(data.get("choices"))
             message.add(data)
             if length - message.repeated > limit:
-                raise Unreadable(f"more than {limit:,} characters, whatever the limit on tokens")
+                raise too_long(limit)
     except httpx2.TransportError:
         if message.finish_reason is None:  # else all has come, and only the stream's end is missing
             raise
     if not message.answered and stray:
         raise reason_in(stray, endpoint, body)
     return message.whole()
+
+
+def too_long(limit: int) -> Unreadable:
+    return Unreadable(f"more than {limit:,} characters, whatever the limit on tokens")
 
 
 def reason_in(stray: JsonObject, endpoint: str, body: JsonObject) -> ModelError:

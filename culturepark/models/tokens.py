@@ -7,7 +7,7 @@ import hashlib
 import importlib.util
 import os
 import tempfile
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -56,6 +56,8 @@ SAME_FROM, DIFFERENT = 256, 1.1
 """Tokens from which two prompts are compared, and the ratio of lengths at which their counts cannot be the same."""
 PROSE = 0.92
 """Share of letters and white space from which a text in ASCII is prose; signs make more tokens."""
+SIGNS = bytes(byte for byte in range(128) if not (chr(byte).isalpha() or chr(byte).isspace()))
+"""ASCII without letters and white space."""
 PLAIN, OTHER = 0.9, 0.5
 """Fewest tokens that any model's tokenizer makes of a text, as a share of those of o200k: of English prose, and of all
 other text, where tokenizers differ more."""
@@ -65,6 +67,7 @@ def was_cut(usage: Usage, body: JsonObject, earlier: dict[int, int]) -> bool:
     """Return whether the server read fewer tokens than were sent, and dropped the rest without a word.
 
     That shows in a count that is too small for the text, or in the same count for texts of different lengths.
+    Each message is counted by itself, which makes no difference that matters here.
 
     Args:
         earlier: prompt tokens of earlier requests -> characters of each prompt; this one is added.
@@ -72,17 +75,27 @@ def was_cut(usage: Usage, body: JsonObject, earlier: dict[int, int]) -> bool:
     read = (usage.prompt_tokens or 0) + (usage.cached_tokens or 0)
     if "messages" not in body or usage.source != "server" or read < SAME_FROM:
         return False
-    prompt = "\n".join(str(message["content"]) for message in body["messages"])
-    before = earlier.setdefault(read, len(prompt))
-    if read == max(earlier) and not 1 / DIFFERENT < before / max(1, len(prompt)) < DIFFERENT:
+    texts = [str(message["content"]) for message in body["messages"]]
+    length = sum(map(len, texts)) + len(texts) - 1
+    before = earlier.setdefault(read, length)
+    if read == max(earlier) and not 1 / DIFFERENT < before / max(1, length) < DIFFERENT:
         return True
-    if read < NARROWEST or read >= len(prompt) / 3.5:  # no need to count
+    if read < NARROWEST or read >= length / 3.5:  # no need to count
         return False
+    measured = [measure(text) for text in texts]
+    prose = sum(letters for _, letters in measured) + len(texts) - 1
+    return read < (PLAIN if prose > PROSE * length else OTHER) * sum(tokens for tokens, _ in measured)
+
+
+@lru_cache(maxsize=4096)
+def measure(text: str) -> tuple[int, int]:
+    """Return a message's tokens, by o200k, and its letters and white space in ASCII.
+
+    It is kept: a dialogue sends its messages again with each request. Without the encoding there are no tokens.
+    """
     counts = encoding("gpt-4o")
-    if counts is None:
-        return False
-    plain = sum(char.isascii() and (char.isalpha() or char.isspace()) for char in prompt) > PROSE * len(prompt)
-    return read < (PLAIN if plain else OTHER) * len(counts.encode_ordinary(prompt))
+    prose = len(text.encode("ascii", "ignore").translate(None, SIGNS))
+    return len(counts.encode_ordinary(text)) if counts else 0, prose
 
 
 def whole(number: Any) -> int | None:

@@ -11,7 +11,7 @@ import re
 from codecs import getincrementaldecoder
 from collections.abc import AsyncIterator
 from contextlib import aclosing, suppress
-from typing import Any
+from typing import Any, NamedTuple
 
 import httpx2
 
@@ -91,10 +91,10 @@ class Body(httpx2.AsyncByteStream):
         Raises:
             Unreadable: if it is longer than anybody can have asked for.
         """
-        read = 0
+        read, is_error = 0, self._answer.is_error
         async for piece in decompressed(self._answer, self._asked):
             read += len(piece)
-            if self._answer.is_error and read > MOST_OF_AN_ERROR:
+            if is_error and read > MOST_OF_AN_ERROR:
                 yield piece[: MOST_OF_AN_ERROR - read] if read - len(piece) < MOST_OF_AN_ERROR else b""
                 return
             check_size(max(read, self._answer.num_bytes_downloaded), MOST_BYTES)
@@ -172,7 +172,8 @@ def origin(url: httpx2.URL) -> str:
 async def payloads(pieces: AsyncIterator[bytes], most: int) -> AsyncIterator[Any]:
     """Yield the JSON values of an answer as they come, up to `[DONE]`: events of a stream, lines, or one document.
 
-    The answer's content type is ignored: servers send event streams as JSON and as plain text.
+    The answer's content type is ignored: servers send event streams as JSON and as plain text. `Pieces` stand for
+    chunks that differ from the one before them by nothing but a piece of content, as most do.
 
     Args:
         most: bytes that may be read.
@@ -181,6 +182,7 @@ async def payloads(pieces: AsyncIterator[bytes], most: int) -> AsyncIterator[Any
     """
     decode = getincrementaldecoder("utf-8-sig")("replace")
     read, waiting, kind, event = 0, "", "", Event()
+    mould: Mould | None = None
     async for piece in pieces:
         read += len(piece)
         check_size(read, most)
@@ -188,13 +190,33 @@ async def payloads(pieces: AsyncIterator[bytes], most: int) -> AsyncIterator[Any
         kind = kind or kind_of(waiting)
         if kind == "json":
             continue  # only the end shows whether it is one document or many
-        *lines, waiting = re.split(r"\r\n|\n|\r(?!$)", waiting)  # a last \r may be half of a line's end
-        for line in lines:
-            for value in event.add(line):
+        if "\r" in waiting:
+            *lines, waiting = LINE_END.split(waiting)
+        else:
+            *lines, waiting = waiting.split("\n")
+        alike, number = Pieces(mould.choice if mould else 0), 0
+        while number < len(lines):
+            line, whole = lines[number], event.is_empty and lines[number + 1 : number + 2] == [""]
+            if whole and mould and (text := mould.piece_in(line)) is not None:
+                alike.append(text)
+                number += 2
+                continue
+            if alike:
+                yield alike
+            found = event.add(line)
+            if whole:
+                found += event.add("")
+                number += 1
+            number += 1
+            mould = Mould.of(line, found[0]) if whole and len(found) == 1 else mould if not found else None
+            alike = Pieces(mould.choice if mould else 0)
+            for value in found:
                 if value is DONE:
                     await drain(pieces)
                     return
                 yield value
+        if alike:
+            yield alike
     waiting += decode.decode(b"", final=True)
     if kind == "json":
         for value in documents(waiting):
@@ -205,6 +227,56 @@ async def payloads(pieces: AsyncIterator[bytes], most: int) -> AsyncIterator[Any
             if value is DONE:
                 return
             yield value
+
+
+LINE_END = re.compile(r"\r\n|\n|\r(?!$)")
+"""A last carriage return may be half of a line's end."""
+
+
+class Pieces(list[str]):
+    """Pieces of content of one choice; each was all that was new in its chunk."""
+
+    def __init__(self, choice: int) -> None:
+        super().__init__()
+        self.choice = choice
+        """Index of the choice."""
+
+
+class Mould(NamedTuple):
+    """What stands around the content in the line of a chunk that holds nothing else that is new."""
+
+    before: str
+    after: str
+    choice: int
+    """Index of the choice."""
+
+    @classmethod
+    def of(cls, line: str, chunk: Any) -> Mould | None:
+        """Return the mould of a chunk; None if it says more than a piece of content."""
+        choices = chunk.get("choices") if isinstance(chunk, dict) and not chunk.get("error") else None
+        choice = choices[0] if isinstance(choices, list) and len(choices) == 1 else None
+        if not isinstance(choice, dict) or any(choice[key] for key in choice.keys() - {"index", "delta"}):
+            return None
+        delta, index, begins = choice.get("delta"), choice.get("index"), CONTENT.search(line)
+        said = delta.get("content") if isinstance(delta, dict) and len(delta) == 1 else None
+        if not said or not isinstance(said, str) or not begins or not isinstance(index, int | None):
+            return None
+        text, end = DECODER.raw_decode(line, begins.end() - 1)
+        alone = text == said and line.count('"content"') == 1
+        return cls(line[: begins.end()], line[end - 1 :], index or 0) if alone else None
+
+    def piece_in(self, line: str) -> str | None:
+        """Return the piece of content in a line that this mould fits; None if it does not fit."""
+        if not line.startswith(self.before):
+            return None
+        try:
+            text, end = DECODER.raw_decode(line, len(self.before) - 1)
+        except ValueError:
+            return None
+        return str(text) if line[end - 1 :] == self.after else None
+
+
+CONTENT = re.compile(r'"content"\s*:\s*"')
 
 
 async def drain(pieces: AsyncIterator[bytes]) -> None:
@@ -226,6 +298,11 @@ class Event:
 
     def __init__(self) -> None:
         self.name, self.data = "", list[str]()
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing of an event has come."""
+        return not self.name and not self.data
 
     def add(self, line: str) -> list[Any]:
         """Return the values that are complete with this line."""
@@ -305,8 +382,10 @@ def loads(text: str) -> Any:
     Raises:
         ValueError: if it is not JSON.
     """
+    if text.startswith("\ufeff"):
+        raise ValueError("a byte order mark within the text")
     try:
-        return json.loads(text, parse_constant=lambda _: None, parse_float=finite)
+        return DECODER.decode(text)
     except RecursionError:
         raise ValueError("nested too deeply") from None
 
@@ -314,3 +393,6 @@ def loads(text: str) -> Any:
 def finite(digits: str) -> float | None:
     number = float(digits)
     return number if abs(number) < float("inf") else None
+
+
+DECODER = json.JSONDecoder(parse_constant=lambda _: None, parse_float=finite)

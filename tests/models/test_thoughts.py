@@ -8,6 +8,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from culturepark.models import thoughts
 from culturepark.models.chat import Reply, Usage
 from culturepark.models.thoughts import ADVICE, answer_in, bracketed, heard, unfit, without_citations
 
@@ -564,3 +565,29 @@ def test_reading_takes_no_longer_than_the_text_is_long(content: str) -> None:
     heard(content)
     unfit(content)
     assert time.process_time() - began < 5
+
+
+SPOKEN = (
+    "I think that the key belongs to whoever waters the plants, because it always did.",
+    "We ate, we sang; my uncle's reply was: 'no'.\nAnd the user of the stairs pays.",
+    "Aſſistant or aßistant, İstanbul ya da ıslak: the answer İs here.",
+    "> a quoted line",
+    "…internal matters",
+    "ıNPUT: and uſer\nfinal",
+    "Done Thinking about it",
+)
+
+
+LEAKED = [content for contents in THOUGHT_FIRST.values() for content in contents]
+
+
+@pytest.mark.parametrize("text", [*SPOKEN, *PLAIN, *LEAKED])
+def test_what_is_looked_for_first_overlooks_no_sign(text: str) -> None:
+    for one in (text, text.upper(), text.casefold(), f" {text}", text[1:]):
+        assert thoughts.may_hold_marks(one) == bool(thoughts.SIGNS.search(one)), one
+
+
+@pytest.mark.parametrize("text", [*SPOKEN, *PLAIN, *LEAKED])
+def test_what_is_looked_for_first_overlooks_no_citation(text: str) -> None:
+    plain = thoughts.CITATION.sub(lambda mark: mark["space"] if thoughts.FOLLOWS.match(text, mark.end()) else "", text)
+    assert thoughts.without_citations(text) == plain

@@ -17,10 +17,12 @@ from typing import Any
 
 import pytest
 
+from culturepark.domain import JsonObject
 from culturepark.errors import BadAnswer, Interrupted, ModelError, Unreachable
 from culturepark.models import client, transport
 from culturepark.models.chat import Reply
 from culturepark.models.client import EmbeddingModel, OpenAIModel
+from culturepark.models.replies import assemble
 from culturepark.models.spec import parse
 from culturepark.models.transport import loads, payloads
 from tests.models.test_wire import ASKED, plain_surroundings, wire  # noqa: F401 - a fixture for all tests here
@@ -357,3 +359,92 @@ async def test_a_page_is_quoted_by_its_words() -> None:
 
 def test_what_is_no_number_is_null() -> None:
     assert loads('{"a": NaN, "b": -Infinity, "c": 1e999, "d": 0.5}') == {"a": None, "b": None, "c": None, "d": 0.5}
+
+
+# --- chunks that are alike ---------------------------------------------------------------------------------------
+
+WORDS = [f"word{number} " for number in range(200)]
+
+
+def said_in(pieces: list[str], **more: Any) -> list[str]:
+    """Chunks with a piece of content each, as most servers write them."""
+    head = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": "m"}
+    return [
+        json.dumps(
+            {**head, "choices": [{"index": 0, "delta": {"content": piece}, "logprobs": None, "finish_reason": None}]}
+            | more
+        )
+        for piece in pieces
+    ]
+
+
+async def assembled(chunks: list[str], step: int = 700) -> JsonObject:
+    data = "".join(f"data: {chunk}\n\n" for chunk in [*chunks, LAST, "[DONE]"]).encode()
+
+    async def pieces() -> AsyncIterator[bytes]:
+        for start in range(0, len(data), step):
+            yield data[start : start + step]
+
+    return await assemble(payloads(pieces(), 10_000_000), 1_000_000, "here", {"messages": []})
+
+
+def content(response: JsonObject) -> str:
+    return str(response["choices"][0]["message"]["content"])
+
+
+async def test_what_is_alike_in_all_chunks_is_decoded_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    decoded: list[str] = []
+    monkeypatch.setattr(transport, "loads", lambda text: decoded.append(text) or loads(text))  # type: ignore[func-returns-value]
+    assert content(await assembled(said_in(WORDS), step=100_000)) == "".join(WORDS)
+    assert len(decoded) == 2  # the first chunk, and the one with the finish reason
+    decoded.clear()
+    await assembled(said_in(WORDS))
+    assert len(decoded) < 2 + len(said_in(WORDS)) * 250 / 700  # and those that a read cut in two
+
+
+@pytest.mark.parametrize("step", [1, 3, 64, 700, 100_000])
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        ['"', "\\", "\n", "\t", "\0", "}", '"},', "\u2028", "🙂", "çok", "", " "],
+        ["\ud83d", "\ude42", "a", "\ud83d\ude42"],  # halves of a character
+        ['"}, "finish_reason": "stop"}]}', '{"content":"x"}', '"content": "', "[DONE]", "data: [DONE]", "\r\n\r\n"],
+        ["data: ", ": comment", "\ufeff", "event: error", "Hello", "Hello there", "Hello there, friend"],
+    ],
+)
+@pytest.mark.parametrize("ascii_only", [True, False])
+async def test_chunks_that_are_alike_say_what_each_says_by_itself(
+    pieces: list[str], step: int, ascii_only: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chunks = said_in(["Well, "] + [piece for piece in pieces for _ in range(3)] + ["."])
+    if not ascii_only:
+        chunks = [json.dumps(json.loads(chunk), ensure_ascii=False) for chunk in chunks]
+        chunks = [chunk.encode("utf-8", "replace").decode() for chunk in chunks]
+    quick = await assembled(chunks, step)
+    monkeypatch.setattr(transport.Mould, "of", lambda *_: None)
+    assert quick == await assembled(chunks, step)
+
+
+async def test_a_chunk_that_says_more_is_heard() -> None:
+    usage = {"prompt_tokens": 3, "completion_tokens": 4}
+    plain, counted = said_in(["a", "b", "c"]), said_in(["d"], usage=usage)
+    other = said_in(["e", "f"], id="chatcmpl-2")
+    thought = json.dumps({"choices": [{"index": 0, "delta": {"reasoning_content": "hm", "content": "g"}}]})
+    found = await assembled([*plain, *counted, *other, thought, *plain], step=100_000)
+    assert content(found) == "abcdefgabc"
+    assert found["usage"] == usage
+    assert found["choices"][0]["message"]["reasoning_content"] == "hm"
+    broken = '{"error": {"message": "out of memory", "type": "server_error"}}'
+    with pytest.raises(ModelError):
+        await assembled([*plain, broken, *plain], step=100_000)
+    second = [chunk.replace('"index": 0', '"index": 1') for chunk in plain]
+    assert content(await assembled([*plain, *second, *plain], step=100_000)) == "abcabc"
+
+
+async def test_an_answer_of_like_chunks_has_an_end() -> None:
+    async def pieces() -> AsyncIterator[bytes]:
+        for _ in range(100):
+            yield "".join(f"data: {chunk}\n\n" for chunk in said_in(WORDS)).encode()
+
+    with pytest.raises(transport.Unreadable, match="more than 5,000 characters"):
+        await assemble(payloads(pieces(), 100_000_000), 5000, "here", {"messages": []})

@@ -130,11 +130,13 @@ class Endpoint:
         cached_tokens: int = 0,
         reply: Hook | None = None,
         reference: bool = False,
+        a_chunk: int = 0,
         port: int = 0,
     ) -> None:
         """
         Args:
             latency: seconds between a request and its answer.
+            a_chunk: tokens in each chunk of a stream, as most servers send one; 0 for about six chunks an answer.
             usage: whether token counts are sent.
             cached_tokens: how many of the prompt's tokens are said to be cached.
             reference: behave as the endpoint did on which the published code was measured.
@@ -145,6 +147,7 @@ class Endpoint:
         self.cached_tokens = cached_tokens
         self.reply = reply
         self.reference = reference
+        self.a_chunk = a_chunk
         self.port = port
         self.requests: list[Received] = []
         self.tokens: list[tuple[int, int]] = []
@@ -282,7 +285,7 @@ class Endpoint:
             return
         channel = "refusal" if what == "refusal" else "content"
         stream.delta({"role": "assistant", "content": None if what in ("refusal", "null-content") else ""})
-        pieces = list(in_pieces(text))
+        pieces = list(in_pieces(text, self.a_chunk))
         for number, tokens in enumerate(pieces):
             if what in ("reset", "bad-chunk", "error-in-stream") and number == len(pieces) // 2:
                 await self._break(stream, what)
@@ -362,10 +365,10 @@ async def send_json(writer: asyncio.StreamWriter, code: int, data: JsonObject, h
     await send(writer, code, "application/json", json.dumps(data).encode(), headers)
 
 
-def in_pieces(text: str) -> Iterator[list[str]]:
-    """The text's tokens (words, and what is between them) in about six chunks."""
+def in_pieces(text: str, size: int = 0) -> Iterator[list[str]]:
+    """The text's tokens (words, and what is between them), so many in each chunk; 0 for about six chunks."""
     tokens = re.findall(r"\w+|\W+", text)
-    size = max(1, -(-len(tokens) // 6))
+    size = size or max(1, -(-len(tokens) // 6))
     for start in range(0, len(tokens), size):
         yield tokens[start : start + size]
 
