@@ -190,6 +190,37 @@ class Reply:
         return tokens
 
 
+def without_unused_logprobs(response: JsonObject, body: JsonObject) -> JsonObject:
+    """Return a completion with the log-probabilities that are read again: tokens, and rivals where several were asked.
+
+    Servers send the bytes of each token and more, up to ten times the answer itself. A single rival is asked only
+    because endpoints want a number, and nothing reads it.
+    """
+    choices = response.get("choices")
+    if not isinstance(choices, list) or not any(isinstance(c, dict) and c.get("logprobs") for c in choices):
+        return response
+    several = int(body.get("top_logprobs") or 0) > 1
+    kept = []
+    for choice in choices:
+        logprobs = choice.get("logprobs") if isinstance(choice, dict) else None
+        content = logprobs.get("content") if isinstance(logprobs, dict) else None
+        if isinstance(content, list):
+            tokens = [reduced(token, rivals=several) for token in content]
+            choice = choice | {"logprobs": {"content": tokens}}
+        kept.append(choice)
+    return response | {"choices": kept}
+
+
+def reduced(token: Any, *, rivals: bool) -> Any:
+    """Return a token of an answer with its log-probability and, if wanted, those of its rivals."""
+    if not isinstance(token, dict):
+        return token
+    kept = {key: token[key] for key in ("token", "logprob") if key in token}
+    if rivals and isinstance(token.get("top_logprobs"), list):
+        kept["top_logprobs"] = [reduced(rival, rivals=False) for rival in token["top_logprobs"]]
+    return kept
+
+
 LEAST = -100.0
 """Log-probability that stands for never. Servers write -9999 or -Infinity, of which no odds can be computed."""
 ROUNDING = 1e-3

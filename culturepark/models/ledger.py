@@ -32,7 +32,17 @@ from culturepark.errors import (
 from culturepark.models import prices, tokens
 from culturepark.models.abilities import Abilities, Learnt
 from culturepark.models.budget import Budget
-from culturepark.models.chat import ChatModel, Reply, Request, Usage, canonical, digest, hit_the_limit, token_limit
+from culturepark.models.chat import (
+    ChatModel,
+    Reply,
+    Request,
+    Usage,
+    canonical,
+    digest,
+    hit_the_limit,
+    token_limit,
+    without_unused_logprobs,
+)
 from culturepark.models.pace import Pace, Place, Rank, as_they_come
 from culturepark.models.thoughts import ADVICE
 from culturepark.redact import shortened
@@ -263,7 +273,7 @@ class Ledger:
             await self.log.finish(
                 call_id,
                 Outcome(
-                    response=json.dumps(reply.response, ensure_ascii=True) if reply else None,
+                    response=as_stored(reply.response, body) if reply else None,
                     usage=usage,
                     cost_usd=cost,
                     finish_reason=reply.finish_reason if reply else None,
@@ -488,6 +498,11 @@ def fault_of(reply: Reply, body: JsonObject, endpoint: str, earlier: dict[int, i
             "start the server without a reasoning parser, or the model without thinking (see docs/endpoints.md)"
         )
     return None
+
+
+def as_stored(response: JsonObject, body: JsonObject) -> str:
+    """Return an answer as ASCII JSON, with the log-probabilities that are read again."""
+    return json.dumps(without_unused_logprobs(response, body), ensure_ascii=True)
 
 
 def now() -> str:

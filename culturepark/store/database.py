@@ -37,7 +37,22 @@ from culturepark.shortage import shortage
 from culturepark.store.locks import Inode, held_by_range, inode_of, users
 
 DEFAULT_URL = "sqlite:///runs/culturepark.db"
-REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009", "0010", "0011", "0012", "0016")
+REVISIONS = (
+    "0001",
+    "0002",
+    "0003",
+    "0004",
+    "0005",
+    "0006",
+    "0007",
+    "0008",
+    "0009",
+    "0010",
+    "0011",
+    "0012",
+    "0016",
+    "0017",
+)
 """Schema versions that this program knows, oldest first; a test holds them against the migration files."""
 
 BUSY_SECONDS: float = 30
@@ -109,6 +124,8 @@ class Database:
             self._bring_up_to_date()
             if self.engine.dialect.name == "sqlite":
                 self._use_wal()
+                if upgrade:
+                    self._take_old_rows_apart()
 
     def _prepare_file(self, must_exist: bool) -> None:
         name = self.url.database
@@ -296,6 +313,14 @@ class Database:
             version = self._version(connection)  # another process may have been faster
             if version != REVISIONS[-1]:
                 migrate(connection)
+
+    def _take_old_rows_apart(self) -> None:
+        """Store requests of an older version in pieces. Who may not write the file reads them as they are."""
+        from culturepark.store.pieces import pack_old_rows, unpacked
+
+        with suppress(sqlite3.OperationalError):
+            if unpacked(self):
+                pack_old_rows(self, told_on_a_terminal)
 
     def _use_wal(self) -> None:
         """Turn on the write-ahead log, with which readers and the writer do not wait for each other.
@@ -530,6 +555,13 @@ def tune_sqlite(engine: Engine) -> None:
         # A transaction that reads and then writes must hold the write lock from its start, or two of them deadlock.
         writes = connection.get_execution_options().get("culturepark_write")
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def told_on_a_terminal(text: str) -> None:
+    from culturepark.terminal.safe import err, plain
+
+    if (console := err()).is_terminal:
+        console.print(plain(text))
 
 
 def migrate(connection: Connection) -> None:

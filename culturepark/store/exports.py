@@ -170,7 +170,8 @@ def copied_from(look: Look, branch: DialogueRow) -> Iterator[tuple[str, int]]:
 def copied_calls(look: Look, branch: DialogueRow) -> Sequence[Any]:
     """Return role, stage, prompt digest and models (JSON) of the calls behind the turns that a branch has copied."""
     query = sqlalchemy.select(col(TurnRow.role), col(CallRow.stage), col(CallRow.prompt_digest), col(RunRow.models))
-    query = query.select_from(TurnRow).join(CallRow).join(RunRow)
+    query = query.select_from(TurnRow).join(CallRow, col(CallRow.id) == col(TurnRow.call_id))
+    query = query.join(RunRow, col(RunRow.id) == col(CallRow.run_id))
     copied = (col(TurnRow.dialogue_id) == branch.id) & (col(TurnRow.position) <= (branch.branched_at or 0))
     return of_columns(look.execute(query.where(copied).distinct()))
 

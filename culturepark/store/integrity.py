@@ -41,6 +41,7 @@ from culturepark.errors import StoreError
 from culturepark.ids import SUITE_NAME, dialogue_of, last_part, parent_of, run_of, suite_id_of
 from culturepark.models.chat import digest
 from culturepark.store.database import DAMAGED, Database
+from culturepark.store.pieces import digest_of
 from culturepark.store.tables import (
     ARTEFACTS,
     AbilityRow,
@@ -58,6 +59,7 @@ from culturepark.store.tables import (
     ItemRow,
     PacedRow,
     ParticipantRow,
+    PieceRow,
     ProbeRow,
     RenderingRow,
     ReviewRow,
@@ -160,6 +162,8 @@ def faults(table: type[SQLModel], values: Mapping[str, Any]) -> Iterator[str]:
         yield "scenario is not what scenario_digest was taken of"
     if table is VectorRow and values.get("checksum") != checksum(values):
         yield "its checksum is another; it will be made anew where it is wanted"
+    if table is PieceRow and isinstance(values.get("text"), str) and values.get("digest") != digest_of(values["text"]):
+        yield "its digest is that of another text, and requests that hold it are not what was sent"
     if table is AnswerRow:
         yield from faults_of_masses(values)
     if noun := NOUNS.get(table):
@@ -315,7 +319,7 @@ TABLES: tuple[type[SQLModel], ...] = (
     RunRow, DialogueRow, ParticipantRow, CallRow, TurnRow, RenderingRow, StatementRow, StatementRenderingRow,
     VerdictRow, DuplicateRow, SampleRow, ReviewRow, SlipRow, ProbeRow, VectorRow, AbilityRow, FitRow, SelectionRow,
     SelectedRow, DrawRow, DrawnRow, SuiteRow, ItemRow, EvaluationRow, AnswerRow, ScoreRow, FigureRow,
-    ArtefactRow, TrainedRow, WorkerRow, ClaimRow, PacedRow,
+    ArtefactRow, TrainedRow, WorkerRow, ClaimRow, PacedRow, PieceRow,
 )  # fmt: skip
 """Each table comes after those that its rows refer to."""
 

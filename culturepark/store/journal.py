@@ -29,6 +29,7 @@ from culturepark.errors import StoreError
 from culturepark.models.chat import Usage, canonical
 from culturepark.models.ledger import Answered, Call, Outcome, moment, now
 from culturepark.store.database import Database, Driver
+from culturepark.store.pieces import Pieces
 from culturepark.store.tables import (
     AbilityRow,
     CallRow,
@@ -47,9 +48,9 @@ OUTCOME = (
     "finish_reason", "error", "duration_ms",
 )  # fmt: skip
 VALUES = ", ".join(f":{name}" for name in BEGUN)
-BEGIN = f"""INSERT INTO "call" (id, {", ".join(BEGUN)})
+BEGIN = f"""INSERT INTO call_log (id, {", ".join(BEGUN)}, pieces)
     VALUES (CAST(:subject_id AS VARCHAR) || '.c' ||
-        (SELECT count(*) + 1 FROM "call" WHERE subject_id = :subject_id), {VALUES})
+        (SELECT count(*) + 1 FROM call_log WHERE subject_id = :subject_id), {VALUES}, :pieces)
     RETURNING id"""  # noqa: S608 - the id counts on from the last call of its subject
 SPEND = (
     "UPDATE worker SET tokens = tokens + :tokens, "
@@ -58,11 +59,11 @@ SPEND = (
 """What a worker has used, in its own row, so that no two wait for each other."""
 IN_TURN = "SELECT pg_advisory_xact_lock(hashtextextended(:subject_id, 0))"
 """Lets one worker after the other count the calls of what all of them may ask about."""
-FINISH = f'UPDATE "call" SET {", ".join(f"{name} = :{name}" for name in OUTCOME)} WHERE id = :id'  # noqa: S608
-REFUSE = 'UPDATE "call" SET refused = :refused WHERE id = :id'
+FINISH = f"UPDATE call_log SET {', '.join(f'{name} = :{name}' for name in OUTCOME)} WHERE id = :id"  # noqa: S608
+REFUSE = "UPDATE call_log SET refused = :refused WHERE id = :id"
 ANSWERED = """
 SELECT id, response, prompt_tokens, cached_tokens, completion_tokens, tokens_from, reasoning_tokens
-FROM "call" WHERE subject_id = :subject_id AND request_digest = :request_digest
+FROM call_log WHERE subject_id = :subject_id AND request_digest = :request_digest
 AND response IS NOT NULL AND error IS NULL LIMIT 1"""
 
 
@@ -76,6 +77,8 @@ class Step:
     """It has to change exactly one row."""
     returns: bool = False
     """It returns a row, whose first column is the result of the write."""
+    packs: bool = False
+    """Its `request` is stored in pieces."""
 
 
 Write = Sequence[Step]
@@ -85,8 +88,8 @@ Write = Sequence[Step]
 def begin_call(call: Call) -> Write:
     """Return the write of a call's row; its result is the call's id, which counts on from the subject's last call."""
     values = {name: getattr(call, name) for name in BEGUN}
-    values["request"] = standard_json(call.request)
-    return (Step(BEGIN, values, returns=True),)
+    values |= {"request": standard_json(call.request), "pieces": ""}
+    return (Step(BEGIN, values, returns=True, packs=True),)
 
 
 def finish_call(call_id: str, outcome: Outcome) -> Write:
@@ -167,6 +170,7 @@ class Journal:
         self._busy = False
         """A group is being written, or is about to be."""
         self._threads: ThreadPoolExecutor | None = None
+        self._pieces = Pieces()
         self._has_turn = False
         """This journal holds the database's `turnstile`."""
         self.commits = 0
@@ -276,9 +280,10 @@ class Journal:
         """Do one write at once, in a transaction of its own, for callers outside an event loop."""
         with self.database.guard(), self.database.alone(), self.database.driver() as driver:
             driver.check_place()
-            driver.begin()
+            pieces = Pieces()
+            self._begin(driver, pieces)
             self._pass_fence(driver)
-            result = self._statements(driver, write)
+            result = self._statements(driver, write, pieces)
             driver.commit()
         self.commits += 1
         return result
@@ -333,7 +338,7 @@ class Journal:
             with self.database.guard():
                 self._open()
                 for waiting in group:
-                    waiting.result = self._statements(self._writer, waiting.write)
+                    waiting.result = self._statements(self._writer, waiting.write, self._pieces)
         except Exception as error:
             self._give_up()
             one_by_one = len(group) > 1 and not hopeless(error)
@@ -352,8 +357,9 @@ class Journal:
         try:
             with self.database.guard():
                 self._open()
-                waiting.result = self._statements(self._writer, waiting.write)
+                waiting.result = self._statements(self._writer, waiting.write, self._pieces)
                 self._writer.commit()
+                self._pieces.committed()
                 self.commits += 1
                 self._pass_turn()
         except Exception as error:
@@ -365,6 +371,7 @@ class Journal:
         try:
             with self.database.guard():
                 self._writer.commit()
+            self._pieces.committed()
             self.commits += 1
             self._pass_turn()
         except Exception as error:
@@ -397,13 +404,18 @@ class Journal:
     def _open(self) -> None:
         self._has_turn = self.database.wait_for_turn()
         self._writer.check_place()
-        self._writer.begin()
+        self._begin(self._writer, self._pieces)
         self._pass_fence(self._writer)
 
     def _pass_fence(self, driver: Driver) -> None:
         fence = self.database.fence
         if fence and self._execute(driver, fence.sql, fence.values).fetchone() is None:
             raise fence.closed()
+
+    def _begin(self, driver: Driver, pieces: Pieces) -> None:
+        driver.begin()
+        if not self._pyformat:
+            pieces.begin(driver.execute)
 
     def _pass_turn(self) -> None:
         if self._has_turn:
@@ -417,10 +429,13 @@ class Journal:
             driver.close()
         self._pass_turn()
 
-    def _statements(self, driver: Driver, write: Write) -> Any:
+    def _statements(self, driver: Driver, write: Write, pieces: Pieces) -> Any:
         result = None
         for step in write:
-            cursor = self._execute(driver, step.sql, step.values)
+            values = step.values
+            if step.packs and not self._pyformat:
+                values = {**values, **pieces.pack(driver.execute, values["request"])}
+            cursor = self._execute(driver, step.sql, values)
             if step.returns:
                 ((result, *_),) = cursor.fetchall()
             if step.changes_one and cursor.rowcount != 1:

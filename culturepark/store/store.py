@@ -34,10 +34,12 @@ from culturepark.models.ledger import Answered, Call, Outcome, now
 from culturepark.store.database import Database
 from culturepark.store.integrity import hangs_on, pages
 from culturepark.store.journal import Journal, new_renderings, new_turn, refuse_call
+from culturepark.store.pieces import sweep
 from culturepark.store.standing import Standing, standing_reviews
 from culturepark.store.tables import (
     AbilityRow,
     AnswerRow,
+    CallLogRow,
     CallRow,
     ClaimRow,
     DialogueRow,
@@ -223,7 +225,8 @@ class Store:
             delete_evaluation(session, run_id)
             session.exec(delete(ClaimRow).where(col(ClaimRow.run_id) == run_id))
             session.exec(delete(WorkerRow).where(col(WorkerRow.run_id) == run_id))
-            session.exec(delete(CallRow).where(col(CallRow.run_id) == run_id))
+            session.exec(delete(CallLogRow).where(col(CallLogRow.run_id) == run_id))
+            sweep(session)
             session.exec(delete(RunRow).where(col(RunRow.id) == run_id))
 
     def set_run(self, run_id: str, status: Status, stop_reason: str | None) -> None:
@@ -385,13 +388,11 @@ class Store:
             dialogue_ids: only the calls of these; None for all of the run.
         """
         with self.database.writing() as session:
-            query = select(CallRow).where(
-                CallRow.run_id == run_id, col(CallRow.response).is_(None), col(CallRow.error).is_(None)
-            )
+            of_run = update(CallLogRow).where(col(CallLogRow.run_id) == run_id)
+            left = of_run.where(col(CallLogRow.response).is_(None), col(CallLogRow.error).is_(None))
             if dialogue_ids is not None:
-                query = query.where(or_(*(hangs_on(col(CallRow.subject_id), name) for name in dialogue_ids), false()))
-            for row in session.exec(query):
-                row.error = INTERRUPTED
+                left = left.where(or_(*(hangs_on(col(CallLogRow.subject_id), name) for name in dialogue_ids), false()))
+            session.execute(left.values(error=INTERRUPTED).execution_options(synchronize_session=False))
 
     # --- distillation ------------------------------------------------------------------------------
 

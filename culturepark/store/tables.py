@@ -11,7 +11,19 @@ import json
 import math
 from typing import Any, TypeVar
 
-from sqlalchemy import BigInteger, Dialect, Float, LargeBinary, String, Text, TypeDecorator, UniqueConstraint
+from sqlalchemy import (
+    BigInteger,
+    Dialect,
+    Float,
+    Index,
+    Integer,
+    LargeBinary,
+    String,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+    text,
+)
 from sqlmodel import Field, SQLModel
 
 from culturepark.domain import Noun, Rendering, Review, Slip, Statement, StatementRendering, Turn
@@ -176,23 +188,28 @@ class ParticipantRow(SQLModel, table=True):
     """How well the stance fits the persona's card, 0 (ruled out) to 3 (expected); null where nobody has rated it."""
 
 
-class CallRow(SQLModel, table=True):
-    """One request that left for a model, failed or not, with the exact body and the whole answer."""
+Number64: Any = BigInteger().with_variant(Integer, "sqlite")
+"""SQLite takes a key for the number of the row only if its type is this word."""
 
-    __tablename__ = "call"
+
+class CallColumns(SQLModel):
+    """The columns of a call."""
+
     id: str = Field(primary_key=True, sa_type=Key)
-    run_id: str = Field(foreign_key="run.id", index=True)
+    run_id: str = Field(foreign_key="run.id")
     stage: str
-    subject_id: str = Field(index=True)
+    subject_id: str
     """Id of the dialogue, turn or run for which it was made."""
     model: str
     endpoint: str
     prompt_digest: str
     """sha256 of the prompt templates it was rendered from."""
-    request_digest: str = Field(index=True)
+    request_digest: str
     """sha256 of endpoint and request: an answered call is never sent again."""
     request: str = Field(sa_type=Json)
+    """The exact body that was sent. In `call_log` it is empty where `pieces` has it."""
     response: str | None = Field(default=None, sa_type=Json)
+    """The answer as it came; of log-probabilities, tokens and their rivals alone."""
     prompt_tokens: int | None = None
     cached_tokens: int | None = None
     completion_tokens: int | None = None
@@ -211,6 +228,44 @@ class CallRow(SQLModel, table=True):
     duration_ms: int | None = None
 
 
+class CallRow(CallColumns, table=True):
+    """One request that left for a model, failed or not, with the exact body and the answer. A view of `call_log`."""
+
+    __tablename__ = "call"
+    __table_args__ = {"info": {"view": True}}
+
+
+UNPACKED = text("pieces IS NULL")
+
+
+class CallLogRow(CallColumns, table=True):
+    """The rows of `call`, each request in the pieces that it has in common with others (`store/pieces`)."""
+
+    __tablename__ = "call_log"
+    __table_args__ = (
+        Index("ix_call_run_id", "run_id"),
+        Index("ix_call_subject_id", "subject_id"),
+        Index("ix_call_log_unpacked", "id", sqlite_where=UNPACKED, postgresql_where=UNPACKED),
+    )
+    pieces: str | None = Field(default=None, sa_type=Text)
+    """JSON: a list of numbers, each 64 times the id of a piece, plus how many of those that follow it belong here too;
+    empty where `request` has the body, and null in a row of an older version that has not been looked at."""
+
+
+class PieceRow(SQLModel, table=True):
+    """A part of requests, about a sentence long, that is stored once."""
+
+    __tablename__ = "piece"
+    id: int = Field(primary_key=True, sa_type=Number64, sa_column_kwargs={"autoincrement": False})
+    digest: int = Field(sa_type=BigInteger, unique=True)
+    """The first six bytes of the text's sha256, as a number."""
+    text: str = Field(sa_type=Text)
+
+
+READ_AS = {"call_log": "call"}
+"""Table that other rows point at -> the view by which it is read."""
+
+
 class TurnRow(SQLModel, table=True):
     """One speech."""
 
@@ -227,7 +282,7 @@ class TurnRow(SQLModel, table=True):
     origin: str
     """`model`, `picked` (from the card, by a small model), `cue`, `fallback` (a fixed follow-up in place of one that
     was refused twice), `typed` or `edited`."""
-    call_id: str | None = Field(default=None, foreign_key="call.id")
+    call_id: str | None = Field(default=None, foreign_key="call_log.id")
     act: str | None = None
     """What the moderator did with it; null for others' turns and in scripted dialogues."""
     addressee: str | None = None
@@ -260,7 +315,7 @@ class RenderingRow(SQLModel, table=True):
     turn_id: str = Field(foreign_key="turn.id", primary_key=True, sa_type=Key)
     language: str = Field(primary_key=True)
     text: str = Field(sa_type=Text)
-    call_id: str | None = Field(default=None, foreign_key="call.id")
+    call_id: str | None = Field(default=None, foreign_key="call_log.id")
     """The interpreter's call; null for fixed words, which there are in each language."""
 
     def noun(self) -> Rendering:
@@ -283,7 +338,7 @@ class SlipRow(SQLModel, table=True):
     """The words in question, as they stand in the turn."""
     note: str = Field(sa_type=Text)
     """The model's reason."""
-    call_id: str | None = Field(default=None, foreign_key="call.id")
+    call_id: str | None = Field(default=None, foreign_key="call_log.id")
 
     def noun(self) -> Slip:
         return noun_of(self, Slip)
@@ -313,7 +368,7 @@ class ProbeRow(SQLModel, table=True):
     chance: float | None = Field(default=None, sa_type=Number)
     """Probability (0-1) of being right without the talk: of a stance, the share of the commonest answer in the person's
     country; of a choice, and where there are no shares, one of all options. Null for `own`."""
-    call_id: str | None = Field(default=None, foreign_key="call.id")
+    call_id: str | None = Field(default=None, foreign_key="call_log.id")
 
 
 class StatementRow(SQLModel, table=True):
@@ -332,7 +387,7 @@ class StatementRow(SQLModel, table=True):
     quote_end: int
     rewritten_from: str | None = Field(default=None, foreign_key="statement.id")
     round: int
-    call_id: str | None = Field(default=None, foreign_key="call.id")
+    call_id: str | None = Field(default=None, foreign_key="call_log.id")
     """The extraction or rewording that proposed it."""
     question: str | None = Field(default=None, sa_type=Text)
     """A question that it answers, by the model that extracted it. Null where none was made, and in older runs; so are
@@ -373,12 +428,12 @@ class StatementRenderingRow(SQLModel, table=True):
     first_person: str = Field(sa_type=Text)
     question: str | None = Field(default=None, sa_type=Text)
     exception: str | None = Field(default=None, sa_type=Text)
-    call_id: str | None = Field(default=None, foreign_key="call.id")
+    call_id: str | None = Field(default=None, foreign_key="call_log.id")
     agrees: bool | None = None
     """Whether a second call found that it says the same as the original; null where none was made."""
     difference: str | None = Field(default=None, sa_type=Text)
     """In that call's words."""
-    checked_by: str | None = Field(default=None, foreign_key="call.id")
+    checked_by: str | None = Field(default=None, foreign_key="call_log.id")
     """That call."""
 
     def noun(self) -> StatementRendering:
@@ -396,7 +451,7 @@ class VerdictRow(SQLModel, table=True):
     confidence: float | None = Field(default=None, sa_type=Number)
     decision: str
     """For scores of a panel, the decision by all of them together."""
-    call_id: str | None = Field(default=None, foreign_key="call.id")
+    call_id: str | None = Field(default=None, foreign_key="call_log.id")
     round: int
     score: float | None = Field(default=None, sa_type=Number)
     """Score of a judge, 1 to 5: whole if given with a reason, an expected value if computed from probabilities."""
@@ -620,7 +675,7 @@ class AnswerRow(SQLModel, table=True):
     """Probability (0-1) of everything that is no option. Null where `probabilities` is."""
     abstained: bool
     """Whether the model refused to choose, or said that it has no view."""
-    call_id: str | None = Field(default=None, foreign_key="call.id", index=True)
+    call_id: str | None = Field(default=None, foreign_key="call_log.id", index=True)
 
 
 ARTEFACTS = ("adapter", "filter", "hyper")
@@ -641,7 +696,7 @@ class ScoreRow(SQLModel, table=True):
     """JSON: what the value is made of, or a judge's reason."""
     judge: str | None = None
     """Spec of the model that judged, or `person:NAME`; null where the value was computed."""
-    call_id: str | None = Field(default=None, foreign_key="call.id", index=True)
+    call_id: str | None = Field(default=None, foreign_key="call_log.id", index=True)
     """The judge's call."""
 
 

@@ -88,7 +88,7 @@ SELECT
   sum(reasoning_tokens) AS reasoning_tokens,
   sum(cost_usd) AS cost_usd,
   sum(duration_ms) / 1000.0 AS seconds
-FROM "call"
+FROM call_log
 GROUP BY run_id, stage, model
 ORDER BY run_id, stage, model;
 

@@ -217,8 +217,8 @@ def say(call_id: str, content: str, answer: str, **columns: object) -> None:
     """Put a request and an answer in place of what a call holds, as ASCII JSON."""
     request = {"model": "m", "messages": [{"role": "system", "content": "S"}, {"role": "user", "content": content}]}
     response = {"choices": [{"message": {"role": "assistant", "content": answer}}]}
-    values = columns | {"request": json.dumps(request), "response": json.dumps(response)}
-    change(f"UPDATE call SET {', '.join(f'{name} = ?' for name in values)} WHERE id = ?", *values.values(), call_id)
+    values = columns | {"request": json.dumps(request), "response": json.dumps(response), "pieces": ""}
+    change(f"UPDATE call_log SET {', '.join(f'{name} = ?' for name in values)} WHERE id = ?", *values.values(), call_id)
 
 
 def some_calls(number: int) -> list[str]:

@@ -966,10 +966,18 @@ def test_a_store_from_before_the_checks_is_brought_up_to_date_with_its_verdicts(
         }  # fmt: skip
         for name in (
             "ability", "fit", "slip", "probe", "selected", "selection", "drawn", "draw", "rendering",
-            "statement_rendering", "figure", "score", "answer", "evaluation", "item", "suite", "trained", "artefact",
+            "statement_rendering", "figure", "score", "answer", "evaluation", "item", "suite", "trained", "artefact", "claim",
+            "worker", "paced",
         ):  # fmt: skip
             db.execute(f"DROP TABLE {name}")
         db.execute("DROP INDEX ix_dialogue_parent_id")
+        db.execute("UPDATE call_log SET request = (SELECT request FROM call WHERE call.id = call_log.id)")
+        db.execute("DROP VIEW call")
+        db.execute("DROP INDEX ix_call_log_unpacked")
+        db.execute("ALTER TABLE call_log RENAME TO call")
+        db.execute("ALTER TABLE call DROP COLUMN pieces")
+        db.execute("DROP TABLE piece")
+        db.execute("CREATE INDEX ix_call_request_digest ON call (request_digest)")
         for table, columns in later.items():
             for column in columns:
                 db.execute(f"ALTER TABLE {table} DROP COLUMN {column}")

@@ -73,7 +73,8 @@ def across_runs(held: Held, *run_ids: str) -> list[Duplicate]:
 
 def everything(folder: Path, *but: str) -> dict[str, list[tuple[Any, ...]]]:
     with closing(sqlite3.connect(folder / "runs.db")) as db:
-        tables = [name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        what = "type IN ('table', 'view') AND name NOT IN ('call_log', 'piece')"
+        tables = [name for (name,) in db.execute(f"SELECT name FROM sqlite_master WHERE {what}")]
         return {table: db.execute(f'SELECT * FROM "{table}"').fetchall() for table in tables if table not in but}
 
 

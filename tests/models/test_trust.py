@@ -65,7 +65,7 @@ def their_store(endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch, tmp_path: P
     with closing(sqlite3.connect("runs/culturepark.db")) as connection, connection:
         connection.execute("UPDATE run SET status = 'stopped' WHERE id = 't'")
         connection.execute("UPDATE dialogue SET status = 'running', extracted = 0 WHERE run_id = 't'")
-        connection.execute("UPDATE call SET request_digest = ''")  # or all had been answered already
+        connection.execute("UPDATE call_log SET request_digest = ''")  # or all had been answered already
     become(tmp_path / "me", monkeypatch)
     endpoint.requests.clear()
 

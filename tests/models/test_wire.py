@@ -100,7 +100,8 @@ class Wire:
         """The call rows, in the order in which they were begun."""
         with closing(sqlite3.connect(self.folder / "calls.db")) as connection:
             connection.row_factory = sqlite3.Row
-            return [dict(row) for row in connection.execute("SELECT * FROM call ORDER BY rowid")]
+            query = "SELECT call.* FROM call JOIN call_log USING (id) ORDER BY call_log.rowid"
+            return [dict(row) for row in connection.execute(query)]
 
     @property
     def errors(self) -> list[str]:

@@ -93,7 +93,8 @@ def contents(store: Path) -> dict[str, list[tuple[Any, ...]]]:
     """All rows of all tables, but for times, durations and call attempts."""
     volatile = {"created_at", "finished_at", "started_at", "duration_ms", "attempt"}
     found = {}
-    for (table,) in rows(store, "SELECT name FROM sqlite_master WHERE type = 'table'"):
+    what = "type IN ('table', 'view') AND name NOT IN ('call_log', 'piece')"  # pieces have no order of their own
+    for (table,) in rows(store, f"SELECT name FROM sqlite_master WHERE {what}"):
         columns = [row[1] for row in rows(store, f"PRAGMA table_info({table})") if row[1] not in volatile]
         found[table] = sorted(rows(store, f'SELECT {", ".join(columns)} FROM "{table}"'), key=repr)
     return found
@@ -426,7 +427,7 @@ def test_a_budget_is_overshot_by_the_calls_in_flight_at_most(
         path = scenario(tmp_path, *ITEMS[:8])
         assert simulate(path, endpoint, option, given, "--concurrency", "4", "--run-id", "r") == 4
         price_table.cache_clear()
-    calls = rows(store, "SELECT prompt_tokens + completion_tokens, started_at, rowid FROM call ORDER BY rowid")
+    calls = rows(store, "SELECT prompt_tokens + completion_tokens, started_at, rowid FROM call_log ORDER BY rowid")
     spent = sum(tokens for tokens, _, _ in calls)
     assert spent >= limit
     assert spent - sum(sorted(tokens for tokens, _, _ in calls)[-4:]) < limit
@@ -563,7 +564,7 @@ def test_a_turn_that_may_not_stand_is_asked_again_at_most_twice_and_never_invent
     for number, (reason, _) in enumerate(BAD, start=1):
         query = "SELECT id, refused, request, response FROM call WHERE subject_id LIKE ? AND max_tokens > 200"
         query = query.replace("max_tokens", "json_extract(request, '$.max_tokens')")
-        calls = rows(store, f"{query} ORDER BY rowid", f"%.d{number}.%")
+        calls = rows(store, f"{query} ORDER BY started_at, id", f"%.d{number}.%")
         assert [refused for _, refused, _, _ in calls] == [None, reason, reason, None, reason, reason, reason, None]
         bodies = [json.loads(request) for _, _, request, _ in calls]
         assert list(Counter(json.dumps(body["messages"]) for body in bodies).values()) == [1, 3, 3, 1]
@@ -683,7 +684,7 @@ def test_an_extraction_that_is_cut_off_is_split_until_it_fits(store: Path, tmp_p
     assert shown == [every, [a, b], [a], [b], [c, d], [c], [d]]
     found = rows(store, "SELECT DISTINCT position FROM statement JOIN turn ON turn.id = turn_id ORDER BY position")
     assert [row[0] for row in found] == [b, c, d]
-    refused = [row[0] for row in rows(store, "SELECT refused FROM call WHERE stage = 'extract' ORDER BY rowid")]
+    refused = [row[0] for row in rows(store, "SELECT refused FROM call_log WHERE stage = 'extract' ORDER BY rowid")]
     assert refused == ["cut-off", "cut-off", "cut-off", None, "cut-off", None, None]
     assert json.loads(only(store, "SELECT rejected FROM dialogue"))["cut-off"] == 1
 

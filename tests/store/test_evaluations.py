@@ -274,7 +274,7 @@ def test_a_suite_goes_with_the_last_evaluation_that_uses_it(store: Store, path: 
         ("UPDATE figure SET low = -9e999", "low is -inf"),
         ("UPDATE figure SET n = 'few'", "n is str, not int"),
         ("UPDATE figure SET id = 'e1.f1.f2' WHERE id = 'e1.f1'", "the id does not spell its evaluation_id"),
-        ('DELETE FROM "call"', "points at a missing call"),
+        ("DELETE FROM call_log", "points at a missing call"),
     ],
 )
 def test_doctor_names_each_damaged_row(store: Store, path: Path, damage: str, problem: str) -> None:

@@ -149,13 +149,13 @@ def test_another_run_of_the_same_id_is_refused_with_what_differs(there: str, her
     ("damage", "message"),
     [
         ("UPDATE turn SET role = 'chief' WHERE id = 'a.d1.t2'", "is damaged: role"),
-        ("UPDATE call SET request = '{' WHERE id IN (SELECT max(id) FROM call)", "request is no JSON"),
+        ("UPDATE call_log SET request = '{', pieces = '' WHERE id IN (SELECT max(id) FROM call)", "request is no JSON"),
         ("UPDATE run SET scenario = scenario || ' '", "scenario is not what scenario_digest"),
         ("UPDATE sample SET id = 'mine.d1.t2.s1.x1' WHERE id IN (SELECT min(id) FROM sample)", "does not spell its"),
-        ("DELETE FROM call", "points at a missing call"),
+        ("DELETE FROM call_log", "points at a missing call"),
         ("UPDATE run SET id = 'a/../b'", "cannot be the id of a run"),
         ("UPDATE statement SET persona_key = 'nobody'", "knows no persona 'nobody'"),
-        ("CREATE TRIGGER t AFTER UPDATE ON run BEGIN DELETE FROM call; END", "has a trigger 't'"),
+        ("CREATE TRIGGER t AFTER UPDATE ON run BEGIN DELETE FROM call_log; END", "has a trigger 't'"),
         ("DROP TABLE verdict", "no such table"),
     ],
 )
@@ -213,7 +213,7 @@ def test_names_that_are_taken_here_stay_here() -> None:
     change("UPDATE run SET name = 'pilot', id = 'mine'", path=OURS)
     for table in counts(OURS):
         if table not in ("run", "alembic_version"):
-            change(f"DELETE FROM {table}", path=OURS)
+            change(f"DELETE FROM {'call_log' if table == 'call' else table}", path=OURS)
     done = cli("merge", THEIRS)
     assert "its name 'pilot' was left out: here it stands for mine" in done.err
     assert {row["id"]: (row["name"], row["note"]) for row in rows_of("run")} == {

@@ -72,6 +72,8 @@ TABLES = [
     "worker",
     "claim",
     "paced",
+    "call_log",
+    "piece",
 ]
 
 
@@ -163,9 +165,14 @@ def a_turn(position: int) -> Turn:
 @pytest.mark.usefixtures("migrations")
 def test_the_migrations_make_exactly_the_tables_of_the_code(store: Store) -> None:
     with store.database.engine.connect() as connection:
-        context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})
+        opts = {"compare_type": True, "compare_server_default": True, "include_object": is_table}
+        context = MigrationContext.configure(connection, opts=opts)
         assert compare_metadata(context, SQLModel.metadata) == []
     assert set(SQLModel.metadata.tables) == set(TABLES)
+
+
+def is_table(item: Any, *_: Any) -> bool:
+    return not item.info.get("view")
 
 
 def test_the_program_knows_exactly_the_migrations_that_there_are() -> None:
@@ -202,7 +209,8 @@ def test_the_migrations_are_sql_that_postgresql_takes_too() -> None:
     with Operations.context(context):
         for file in sorted(MIGRATIONS.glob("[0-9]*.py")):
             importlib.import_module(f"culturepark.store.migrations.versions.{file.stem}").upgrade()
-    assert set(re.findall(r"CREATE TABLE \"?(\w+)", said.getvalue())) == set(TABLES)
+    assert set(re.findall(r"CREATE TABLE \"?(\w+)", said.getvalue())) == set(TABLES) - {"call_log"}
+    assert "ALTER TABLE call RENAME TO call_log" in said.getvalue()
     assert "PRAGMA" not in said.getvalue()
 
 
@@ -231,7 +239,7 @@ def test_a_migration_that_breaks_off_leaves_nothing_behind(path: Path, monkeypat
     with closing(sqlite3.connect(path)) as db:
         assert db.execute("SELECT name FROM sqlite_master").fetchall() == []
     Store(f"sqlite:///{path}").close()
-    assert set(dump(path)) >= set(TABLES)
+    assert set(dump(path)) >= set(TABLES) - {"call_log", "piece"}
 
 
 # --- the file --------------------------------------------------------------------------------------
@@ -292,7 +300,7 @@ def test_a_run_whose_plan_cannot_be_written_does_not_exist(store: Store, path: P
     castings = plan(edition, 1).castings
     with pytest.raises(StoreError):  # two dialogues of one number
         store.create_run(run_row("a", edition), Plan((*castings, castings[0]), ()), edition)
-    assert not any(dump(path)[table] for table in TABLES)
+    assert not any(dump(path)[table] for table in TABLES if table not in ("call_log", "piece"))
 
 
 def test_a_run_that_is_broken_off_while_it_is_written_does_not_exist(
@@ -311,7 +319,7 @@ def test_a_run_that_is_broken_off_while_it_is_written_does_not_exist(
 
     with pytest.raises(KeyboardInterrupt):
         store.create_run(run_row("a", edition), Plan(BreaksOff(plan(edition, 1).castings), ()), edition)  # type: ignore[arg-type]
-    assert not any(dump(path)[table] for table in TABLES)
+    assert not any(dump(path)[table] for table in TABLES if table not in ("call_log", "piece"))
     add_run(store, "a", edition)
     assert len(rows_of("run", path)) == 1
 
@@ -349,7 +357,7 @@ def test_ids_spell_the_path(finished: Store, path: Path) -> None:
         assert rows[table]
         for row in rows[table]:
             assert re.fullmatch(rf"{re.escape(row[parent])}\.{letter}[1-9]\d*", row["id"])
-    ids = {row["id"] for table in TABLES for row in rows[table] if "id" in row}
+    ids = {row["id"] for table in TABLES for row in rows.get(table, []) if "id" in row}
     # What every answer was refused for was never written.
     assert {row["subject_id"] for row in rows["call"] if not row["refused"]} <= ids
 

@@ -147,7 +147,7 @@ def postgres_url(postgres: Server) -> str:
 
 
 def rows_in(url: str, without: set[str]) -> dict[str, list[dict[str, Any]]]:
-    """Return all rows of all tables of a store, each table's in the order of its keys, with what SQLite would give."""
+    """Return all rows of all tables of a store as they are read (`call` is a view), each table's in the order of its keys, with what SQLite would give."""
     from sqlalchemy import create_engine, inspect
 
     engine = create_engine(url)
@@ -157,7 +157,8 @@ def rows_in(url: str, without: set[str]) -> dict[str, list[dict[str, Any]]]:
                 {name: plain(value) for name, value in row.items() if name not in without}
                 for row in connection.exec_driver_sql(f'SELECT * FROM "{table}"').mappings()
             ]
-            for table in inspect(connection).get_table_names()
+            for table in (*inspect(connection).get_table_names(), "call")
+            if table not in ("call_log", "piece")
         }
     engine.dispose()
     return {

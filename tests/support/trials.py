@@ -99,6 +99,8 @@ def at_each_commit(work: Work, before: Callable[[int], None], after: Callable[[i
     return at_each_instant(work, strike, Path("nowhere"))
 
 
+READ = "type IN ('table', 'view') AND name NOT IN ('call_log', 'piece')"
+"""Tables as they are read: `call` is a view, and how its rows are stored depends on what else was stored before."""
 Strike = Callable[[str, int, str], None]
 """Told the kind of an instant, its number among those of the kind, and what it is about."""
 WRITES = re.compile(r"\s*(INSERT INTO|UPDATE|DELETE FROM|CREATE \w+|ALTER TABLE|DROP \w+)\s+\W?(\w+)")
@@ -302,7 +304,7 @@ class Trial:
         """All rows of all tables but for times, durations and call attempts: a call is what was asked and answered."""
         calls = dict(self.query("SELECT id, subject_id || request FROM call"))
         found: dict[str, Counter[str]] = {}
-        for (table,) in self.query("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name"):
+        for (table,) in self.query(f"SELECT name FROM sqlite_master WHERE {READ} ORDER BY name"):
             columns = [row[1] for row in self.query(f"PRAGMA table_info({table})") if row[1] not in VOLATILE]
             where = " WHERE response IS NOT NULL" if table == "call" else ""
             rows = self.query(f'SELECT {", ".join(columns)} FROM "{table}"{where}')

@@ -172,7 +172,8 @@ MUTATIONS = (
     one("the client library tries again on its own", "models/client.py", "max_retries=0", "max_retries=2",
         "models/test_wire.py::test_the_client_library_tries_nothing_again_on_its_own"),
     one("calls left open are forgotten", "store/store.py",
-        "                row.error = INTERRUPTED\n", "                session.delete(row)\n", BILL),
+        "session.execute(left.values(error=INTERRUPTED)", "session.execute(delete(CallLogRow).where(left.whereclause)",
+        BILL),
     one("a turn is kept when the next is there", "run/pipeline.py",
         "                await self.store.journal.add_turn(row.id, event)\n",
         "                late, row.error = row.error, event\n"

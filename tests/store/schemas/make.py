@@ -12,24 +12,19 @@ from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from sqlmodel import select
+
 from culturepark.store.database import REVISIONS
 from culturepark.store.store import Store
-from culturepark.store.tables import ClaimRow, PacedRow, WorkerRow
+from culturepark.store.tables import PieceRow
 
 HERE = Path(__file__).parent
 
 
 def add_new_rows(store: Store) -> None:
-    """What the newest schema holds and the one before did not: rows that a worker left which was killed."""
-    with store.database.writing() as session:
-        session.add(
-            WorkerRow(
-                id="old.w1f3a9c02", run_id="old", host="here", process=1, joined_at="2026-12-01T00:00:00.000Z",
-                until=1.5, tokens=7, cost_usd=0.25, ended=1,
-            )
-        )  # fmt: skip
-        session.add(ClaimRow(subject_id="old.d1", run_id="old", number=1, worker_id="old.w1f3a9c02", done=0))
-        session.add(PacedRow(id="1f3a9c02", endpoint="http://127.0.0.1/v1", at=1.5, tokens=7))
+    """What the newest schema holds and the one before did not: requests in pieces, which opening it has made."""
+    with store.database.reading() as session:
+        assert session.exec(select(PieceRow)).first()
 
 
 def make() -> None:
