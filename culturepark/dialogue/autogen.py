@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from autogen_agentchat.agents import BaseChatAgent
 from autogen_agentchat.base import Response
 from autogen_agentchat.messages import BaseAgentEvent, BaseChatMessage, TextMessage
-from autogen_agentchat.teams import SelectorGroupChat
 from autogen_core import CancellationToken
 from autogen_core.models import (
     AssistantMessage,
@@ -30,6 +29,9 @@ from culturepark.domain import Casting, Scenario, Turn
 from culturepark.models import tokens
 from culturepark.models.chat import ChatModel, Reply, Request, Usage, digest
 from culturepark.models.ledger import Ledger
+
+if TYPE_CHECKING:
+    from autogen_agentchat.teams import SelectorGroupChat
 
 VISITING = "visitor"
 """The user's name among agents, since AutoGen gives a team's task the source `user`."""
@@ -101,6 +103,8 @@ def team(
     casting: Casting, scenario: Scenario, speaker: ChatCompletionClient, moderator: ChatCompletionClient
 ) -> SelectorGroupChat:
     """See `agents.as_team`."""
+    from autogen_agentchat.teams import SelectorGroupChat
+
     chair, persons = seat(casting, scenario, client_of(speaker), client_of(moderator))
     leader, people = Speaker(chair), [Speaker(person) for person in persons]
     slots = schedule(scenario.protocol, len(people), scenario.max_turns)

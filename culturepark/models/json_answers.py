@@ -12,6 +12,7 @@ import json
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from functools import lru_cache
 from html import unescape
 from typing import Any, TypeVar, get_args, get_origin
 
@@ -319,8 +320,12 @@ def content_of(reply: Reply) -> str:
     return content if isinstance(content, str) else reply.text
 
 
+@lru_cache(maxsize=256)
 def strict(shape: type[BaseModel]) -> dict[str, object]:
-    """Return a JSON schema for strict modes: inlined, everything required, nothing else allowed."""
+    """Return a JSON schema for strict modes: inlined, everything required, nothing else allowed.
+
+    It is made once for each shape, and part of each request that asks for it: do not change it.
+    """
     schema = shape.model_json_schema()
     definitions = schema.pop("$defs", {})
 

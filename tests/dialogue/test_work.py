@@ -156,3 +156,15 @@ async def test_patterns_are_compiled_once_however_many_people_there_are(tmp_path
     await held(tmp_path, 8)
     assert compiled.cache_info().misses == before
     assert compiled.cache_info().hits > 100
+
+
+def test_a_schema_is_made_once() -> None:
+    from pydantic import BaseModel
+
+    from culturepark.models.json_answers import strict
+
+    class Answer(BaseModel):
+        yes: bool
+
+    assert strict(Answer) is strict(Answer)
+    assert strict(Answer)["required"] == ["yes"]
