@@ -40,8 +40,9 @@ class Ahead:
 
     def verified(self, texts: Iterable[str]) -> None:
         """Say which statements of a dialogue have passed."""
-        self._texts += texts
-        self._changed.set()
+        if self._questions:
+            self._texts += texts
+            self._changed.set()
 
     def over(self, question: str) -> None:
         """Say that a dialogue is over, or has failed."""
@@ -61,4 +62,4 @@ class Ahead:
                     self._changed.clear()
                     await self._changed.wait()
         except CultureparkError:
-            return
+            self._questions, self._texts = [], []

@@ -375,8 +375,9 @@ class Run:
         self.watcher.started(self.row, self.castings.values(), len(rows) - len(open_rows))
         self.agenda.expect(len(open_rows))
         engine = self.crew.engine or self.engine
-        distils = self._reaches("dedup") and not self.scenario.rows_are_questions
-        questions = self._questions() if open_rows and distils and not self.crew.engine else []  # workers claim them
+        # Several workers claim questions once all dialogues are over: each knows of its own dialogues alone.
+        alone = self.crew.engine is None and not self.scenario.rows_are_questions
+        questions = self.questions() if open_rows and alone else []
         self._ahead = Ahead(questions, (row.seed_key for row in open_rows), self._embed_ahead, self.distil_question)
         ahead = asyncio.create_task(self._ahead.work())
         try:
