@@ -18,18 +18,16 @@ from culturepark.models import pace as pace_module
 from culturepark.models.chat import Reply
 from culturepark.models.pace import Pace
 from culturepark.models.spec import LEXICAL, MINILM
-from culturepark.run import pipeline
 from culturepark.run.agenda import MOST_OPEN, Agenda
 from culturepark.run.ahead import Ahead
 from culturepark.run.engine import Engine
 from culturepark.run.pipeline import Run
 from culturepark.run.plan import Settings, new_run
-from culturepark.store import journal
 from culturepark.store.store import Store
 from culturepark.store.tables import CallRow
 from tests.cli.test_cli import dump
 from tests.support.fakes import Cast, FakeModel, Listener, edition, shipped
-from tests.support.virtual import Inline, at_once, played
+from tests.support.virtual import played, without_threads
 
 LATENCY = 1.5
 """Seconds from a request to its answer."""
@@ -108,11 +106,8 @@ class Slow(FakeModel):
     ("dialogues", "in_flight", "turns"), [(14, 4, 6), pytest.param(200, 64, 14, marks=pytest.mark.torture)]
 )
 def test_a_whole_run_takes_hardly_longer_than_it_must(
-    dialogues: int, in_flight: int, turns: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    dialogues: int, in_flight: int, turns: int, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(journal, "ThreadPoolExecutor", Inline)
-    monkeypatch.setattr(pipeline, "detached", at_once)
-    monkeypatch.setattr(pipeline, "LOOK_EVERY", 1e9)
     model, store = Slow(), Store(f"sqlite:///{tmp_path}/runs.db")
     cast, settings = Cast(model, LEXICAL), Settings(concurrency=in_flight)
     new_run(
@@ -125,7 +120,8 @@ def test_a_whole_run_takes_hardly_longer_than_it_must(
     )
     run = Run(store, store.run("r"), Listener([]))
     run.models = cast  # type: ignore[assignment]
-    seconds, status = played(run.carry_on())
+    with without_threads():
+        seconds, status = played(run.carry_on())
     assert status == Status.DONE
     assert model.most_in_flight == in_flight
     with store.database.reading() as session:
