@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from sqlmodel import select
 
+from culturepark.distill.ask import side_by_side
 from culturepark.domain import JsonObject, Status
 from culturepark.errors import ModelError
 from culturepark.ids import dialogue_of
@@ -191,3 +192,33 @@ def test_rows_are_the_same_whatever_is_in_flight(tmp_path: Path) -> None:
     assert first["vector"]
     for table in first.keys() - {"run"}:  # which holds the setting itself
         assert first[table] == second[table], table
+
+
+# --- calls side by side --------------------------------------------------------------------------
+
+
+def test_parts_are_asked_about_side_by_side_and_told_in_their_order() -> None:
+    async def ask(part: int) -> int:
+        await asyncio.sleep(10 - part)
+        return part * part
+
+    assert played(side_by_side(range(10), ask, at_once=10)) == (10, [n * n for n in range(10)])
+    assert played(side_by_side(range(4), ask, at_once=1))[0] == 10 + 9 + 8 + 7
+
+
+def test_after_an_error_no_more_are_asked_and_those_under_way_are_awaited() -> None:
+    begun, done = [], []
+
+    async def ask(part: int) -> None:
+        begun.append(part)
+        await asyncio.sleep(1 + part)
+        if part == 0:
+            raise ModelError("no")
+        done.append(part)
+
+    async def story() -> None:
+        with pytest.raises(ModelError):
+            await side_by_side(range(9), ask, at_once=3)
+
+    assert played(story())[0] == 3
+    assert (begun, done) == ([0, 1, 2], [1, 2])
