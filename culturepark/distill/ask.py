@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -29,6 +30,8 @@ class Item(BaseModel):
 
 One = TypeVar("One", bound=Item)
 ATTEMPTS = 2
+AT_ONCE = 16
+"""Parts that are asked about side by side. It does not hang on what may be in flight: calls have the same ids."""
 LONGEST_REASON = 300
 
 
@@ -148,6 +151,32 @@ async def in_parts(
         return first + await in_parts(material[middle:], ask, give_up)
 
 
+async def side_by_side(
+    parts: Sequence[Material], ask: Callable[[Material], Awaitable[Result]], at_once: int = AT_ONCE
+) -> list[Result]:
+    """Return the result for each part, in their order, and ask about several at a time.
+
+    If one fails, no more are begun. Those under way go on to their end: they are paid for.
+    """
+    results: dict[int, Result] = {}
+    left = iter(enumerate(parts))
+
+    async def work() -> None:
+        for number, part in left:
+            try:
+                results[number] = await ask(part)
+            except BaseException:
+                for _ in left:
+                    pass
+                raise
+
+    workers = (work() for _ in range(min(at_once, len(parts))))
+    for outcome in await asyncio.gather(*workers, return_exceptions=True):
+        if isinstance(outcome, BaseException):
+            raise outcome
+    return [results[number] for number in range(len(parts))]
+
+
 def as_reason(words: str) -> str | None:
     """Return a model's reason as it is stored: on one line, and not long."""
     line = " ".join(storable(words).split())
@@ -180,38 +209,43 @@ async def each(
     items_a_call: int,
     tokens_an_item: int,
     above: Callable[[Sequence[JsonObject]], tuple[JsonObject, Sequence[JsonObject]]] | None = None,
+    at_once: int = 1,
 ) -> list[Answered[One]]:
     """Return an answer for each item, in their order. Items that a call left out are asked about once more.
 
     Args:
         above: gives what stands once above the items of a call, and the items without it.
+        at_once: calls that are made side by side.
     """
-    readable = False  # whether the last answer was
 
-    async def ask(batch: Sequence[JsonObject]) -> list[Answered[One]]:
-        nonlocal readable
-        around, shown = above(batch) if above else ({}, batch)
-        numbered = {**around, "items": [{"id": number, **item} for number, item in enumerate(shown, start=1)]}
-        limit = 100 + tokens_an_item * len(batch)
-        answer, reply = await asker.json(template, numbered, Items[shape], name=name, max_tokens=limit)  # type: ignore[valid-type]
-        readable = answer is not None
-        by_id = only_once(answer.items if answer else [])
-        return [(by_id.get(number), reply.call_id if reply else None) for number in range(1, len(batch) + 1)]
+    async def asked(batch: Sequence[JsonObject]) -> tuple[bool, list[Answered[One]]]:
+        """Return the answers about a batch, and whether the last call had one that could be read."""
+        readable = False
+
+        async def ask(part: Sequence[JsonObject]) -> list[Answered[One]]:
+            nonlocal readable
+            around, shown = above(part) if above else ({}, part)
+            numbered = {**around, "items": [{"id": number, **item} for number, item in enumerate(shown, start=1)]}
+            limit = 100 + tokens_an_item * len(part)
+            answer, reply = await asker.json(template, numbered, Items[shape], name=name, max_tokens=limit)  # type: ignore[valid-type]
+            readable = answer is not None
+            by_id = only_once(answer.items if answer else [])
+            return [(by_id.get(number), reply.call_id if reply else None) for number in range(1, len(part) + 1)]
+
+        parts = await in_parts(batch, ask, give_up)
+        return readable, [answer for part in parts for answer in part]
 
     def give_up(much: TooMuch, _: Sequence[JsonObject]) -> list[Answered[One]]:
         return [(None, much.call_id)]
 
-    async def ask_all(batch: Sequence[JsonObject]) -> list[Answered[One]]:
-        parts = await in_parts(batch, ask, give_up)
-        return [answer for part in parts for answer in part]
-
-    answers: list[Answered[One]] = []
-    for start in range(0, len(items), items_a_call):
-        batch = items[start : start + items_a_call]
-        given = await ask_all(batch)
+    async def each_of(batch: Sequence[JsonObject]) -> list[Answered[One]]:
+        readable, given = await asked(batch)
         missed = [number for number, (answer, _) in enumerate(given) if answer is None]
         if missed and (readable or len(missed) < len(batch)):  # an unreadable batch has been asked twice already
-            for number, again in zip(missed, await ask_all([batch[n] for n in missed]), strict=True):
-                given[number] = again
-        answers += given
-    return answers
+            _, again = await asked([batch[number] for number in missed])
+            for number, answer in zip(missed, again, strict=True):
+                given[number] = answer
+        return given
+
+    batches = [items[start : start + items_a_call] for start in range(0, len(items), items_a_call)]
+    return [answer for given in await side_by_side(batches, each_of, at_once) for answer in given]

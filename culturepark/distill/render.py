@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from culturepark.dialogue.stance import unit
-from culturepark.distill.ask import Item, SubjectAsker, as_reason, each
+from culturepark.distill.ask import AT_ONCE, Item, SubjectAsker, as_reason, each, side_by_side
 from culturepark.distill.extract import as_row
 from culturepark.domain import DEFAULT_LANGUAGE, Statement, StatementRendering
 from culturepark.languages import name_or_code
@@ -50,6 +50,7 @@ async def render(asker: SubjectAsker, statements: Sequence[Statement]) -> list[S
         name="renderings",
         items_a_call=A_CALL,
         tokens_an_item=TOKENS_EACH,
+        at_once=AT_ONCE,
     )
     made = []
     for statement, (answer, call_id) in zip(statements, answers, strict=True):
@@ -100,9 +101,8 @@ async def compare(
         statements: the originals, in the order of the renderings.
     """
     pairs = list(zip(renderings, statements, strict=True))
-    found: list[StatementRendering] = []
-    for start in range(0, len(pairs), COMPARED_A_CALL):
-        batch = pairs[start : start + COMPARED_A_CALL]
+
+    async def ask(batch: Sequence[tuple[StatementRendering, Statement]]) -> list[StatementRendering]:
         # The first text beside the English of another one.
         stranger = next((r for r, _ in reversed(pairs) if r.first_person != batch[0][0].first_person), None)
         items: list[dict[str, object]] = [{"original": s.first_person, "english": r.first_person} for r, s in batch]
@@ -119,10 +119,14 @@ async def compare(
         )
         told_apart, _ = answers[len(batch)] if stranger else (None, None)
         able = told_apart is not None and not told_apart.agrees
+        found: list[StatementRendering] = []
         for (rendering, _), (answer, call_id) in zip(batch, answers, strict=False):
             if answer is None or not able:
                 found.append(rendering.model_copy(update={"checked_by": call_id}))
                 continue
             told = {"agrees": answer.agrees, "difference": as_reason(answer.difference), "checked_by": call_id}
             found.append(rendering.model_copy(update=told))
-    return found
+        return found
+
+    batches = [pairs[start : start + COMPARED_A_CALL] for start in range(0, len(pairs), COMPARED_A_CALL)]
+    return [rendering for compared in await side_by_side(batches, ask) for rendering in compared]

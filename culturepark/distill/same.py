@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from culturepark.distill.ask import Item, SubjectAsker, each
+from culturepark.distill.ask import Item, SubjectAsker, each, side_by_side
 from culturepark.distill.dedup import TextPair
 from culturepark.distill.logprobs import as_data, log_odds, one_token
 
@@ -41,10 +41,9 @@ def known_pairs(asker: SubjectAsker) -> tuple[TextPair, TextPair]:
 
 async def in_batches(asker: SubjectAsker, pairs: Sequence[TextPair]) -> dict[TextPair, bool]:
     """Ask for JSON, many pairs a call. Each call holds the known pairs; one that gets them wrong tells nothing."""
-    told: dict[TextPair, bool] = {}
     known = known_pairs(asker)
-    for start in range(0, len(pairs), PAIRS_A_CALL):
-        batch = pairs[start : start + PAIRS_A_CALL]
+
+    async def ask(batch: Sequence[TextPair]) -> dict[TextPair, bool]:
         answers = await each(
             asker,
             asker.language.prompt("same"),
@@ -56,8 +55,10 @@ async def in_batches(asker: SubjectAsker, pairs: Sequence[TextPair]) -> dict[Tex
         )
         yes = [answer is not None and answer.same for answer, _ in answers]
         able = yes[: len(known)] == [True, False]
-        told |= {pair: able and found for pair, found in zip(batch, yes[len(known) :], strict=True)}
-    return told
+        return {pair: able and found for pair, found in zip(batch, yes[len(known) :], strict=True)}
+
+    batches = [pairs[start : start + PAIRS_A_CALL] for start in range(0, len(pairs), PAIRS_A_CALL)]
+    return {pair: found for told in await side_by_side(batches, ask) for pair, found in told.items()}
 
 
 async def by_letters(asker: SubjectAsker, pairs: Sequence[TextPair]) -> dict[TextPair, bool]:

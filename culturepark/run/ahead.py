@@ -22,26 +22,30 @@ class Ahead:
         dialogues: Iterable[str],
         embed: Callable[[Sequence[str]], Awaitable[None]],
         distil: Callable[[str], Awaitable[object]],
+        least: int = 1,
     ) -> None:
         """
         Args:
             questions: keys of all seeds, in the order of the dialogues.
             dialogues: the key of the seed of each dialogue that is not over.
-            embed: is given the texts of a dialogue's statements.
-            distil: is given the key of a seed whose dialogues are over.
+            embed: is given the texts of dialogues' statements.
+            distil: is given the key of a seed whose dialogues are over; it embeds what is not embedded yet.
+            least: texts that are embedded at a time, at least.
         """
         self._questions = list(questions)
         self._open = Counter(dialogues)
         """Question -> number of dialogues that are not over."""
         self._embed = embed
         self._distil = distil
+        self._least = least
         self._texts: list[str] = []
         self._changed = asyncio.Event()
 
     def verified(self, texts: Iterable[str]) -> None:
         """Say which statements of a dialogue have passed."""
-        self._texts += texts
-        self._changed.set()
+        if self._questions:
+            self._texts += texts
+            self._changed.set()
 
     def over(self, question: str) -> None:
         """Say that a dialogue is over, or has failed."""
@@ -51,8 +55,8 @@ class Ahead:
     async def work(self) -> None:
         """Work until all questions are compared. An error ends it: it comes again when the run is distilled."""
         try:
-            while self._questions or self._texts:
-                if self._texts:
+            while self._questions:
+                if len(self._texts) >= self._least:
                     texts, self._texts = self._texts, []
                     await self._embed(texts)
                 elif not self._open[self._questions[0]]:
@@ -61,4 +65,4 @@ class Ahead:
                     self._changed.clear()
                     await self._changed.wait()
         except CultureparkError:
-            return
+            self._questions, self._texts = [], []

@@ -370,14 +370,20 @@ class Run:
 
     async def _dialogues(self) -> None:
         """Do all dialogues, so many at once that no endpoint is idle. A failure of one does not stop the run."""
+        from culturepark.models.embedder import Endpoint
+
         rows = self.store.dialogues(self.row.id)
         open_rows = [row for row in rows if self._missing(row)]
         self.watcher.started(self.row, self.castings.values(), len(rows) - len(open_rows))
         self.agenda.expect(len(open_rows))
         engine = self.crew.engine or self.engine
-        distils = self._reaches("dedup") and not self.scenario.rows_are_questions
-        questions = self._questions() if open_rows and distils and not self.crew.engine else []  # workers claim them
-        self._ahead = Ahead(questions, (row.seed_key for row in open_rows), self._embed_ahead, self.distil_question)
+        # Several workers claim questions once all dialogues are over: each knows of its own dialogues alone.
+        alone = self.crew.engine is None and not self.scenario.rows_are_questions
+        questions = self.questions() if open_rows and alone else []
+        # An endpoint gets whole batches; what is left over is embedded with its question.
+        least = Endpoint.batch if self.models.specs["embedder"].remote else 1
+        open_seeds = (row.seed_key for row in open_rows)
+        self._ahead = Ahead(questions, open_seeds, self._embed_ahead, self.distil_question, least)
         ahead = asyncio.create_task(self._ahead.work())
         try:
             await engine.map(self._dialogue, open_rows, at_once=self.agenda, halt=self._halt)
@@ -388,10 +394,10 @@ class Run:
             await asyncio.gather(ahead, return_exceptions=True)
 
     async def _embed_ahead(self, texts: Sequence[str]) -> None:
-        """Embed statements that have passed, where no model is asked for it."""
+        """Embed statements that have passed, where vectors are kept."""
         from culturepark.store.vectors import vectors_of
 
-        if not self.models.specs["embedder"].remote and (embedder := await self._embedder()).identity:
+        if (embedder := await self._embedder()).identity:
             await vectors_of(self.store, embedder, texts)
 
     def lacks(self, row: DialogueRow) -> bool:

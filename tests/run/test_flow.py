@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from sqlmodel import select
 
+from culturepark.distill.ask import side_by_side
 from culturepark.domain import JsonObject, Status
 from culturepark.errors import ModelError
 from culturepark.ids import dialogue_of
@@ -18,18 +19,16 @@ from culturepark.models import pace as pace_module
 from culturepark.models.chat import Reply
 from culturepark.models.pace import Pace
 from culturepark.models.spec import LEXICAL, MINILM
-from culturepark.run import pipeline
 from culturepark.run.agenda import MOST_OPEN, Agenda
 from culturepark.run.ahead import Ahead
 from culturepark.run.engine import Engine
 from culturepark.run.pipeline import Run
 from culturepark.run.plan import Settings, new_run
-from culturepark.store import journal
 from culturepark.store.store import Store
 from culturepark.store.tables import CallRow
 from tests.cli.test_cli import dump
 from tests.support.fakes import Cast, FakeModel, Listener, edition, shipped
-from tests.support.virtual import Inline, at_once, played
+from tests.support.virtual import played, without_threads
 
 LATENCY = 1.5
 """Seconds from a request to its answer."""
@@ -108,11 +107,8 @@ class Slow(FakeModel):
     ("dialogues", "in_flight", "turns"), [(14, 4, 6), pytest.param(200, 64, 14, marks=pytest.mark.torture)]
 )
 def test_a_whole_run_takes_hardly_longer_than_it_must(
-    dialogues: int, in_flight: int, turns: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    dialogues: int, in_flight: int, turns: int, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(journal, "ThreadPoolExecutor", Inline)
-    monkeypatch.setattr(pipeline, "detached", at_once)
-    monkeypatch.setattr(pipeline, "LOOK_EVERY", 1e9)
     model, store = Slow(), Store(f"sqlite:///{tmp_path}/runs.db")
     cast, settings = Cast(model, LEXICAL), Settings(concurrency=in_flight)
     new_run(
@@ -125,7 +121,8 @@ def test_a_whole_run_takes_hardly_longer_than_it_must(
     )
     run = Run(store, store.run("r"), Listener([]))
     run.models = cast  # type: ignore[assignment]
-    seconds, status = played(run.carry_on())
+    with without_threads():
+        seconds, status = played(run.carry_on())
     assert status == Status.DONE
     assert model.most_in_flight == in_flight
     with store.database.reading() as session:
@@ -195,3 +192,33 @@ def test_rows_are_the_same_whatever_is_in_flight(tmp_path: Path) -> None:
     assert first["vector"]
     for table in first.keys() - {"run"}:  # which holds the setting itself
         assert first[table] == second[table], table
+
+
+# --- calls side by side --------------------------------------------------------------------------
+
+
+def test_parts_are_asked_about_side_by_side_and_told_in_their_order() -> None:
+    async def ask(part: int) -> int:
+        await asyncio.sleep(10 - part)
+        return part * part
+
+    assert played(side_by_side(range(10), ask, at_once=10)) == (10, [n * n for n in range(10)])
+    assert played(side_by_side(range(4), ask, at_once=1))[0] == 10 + 9 + 8 + 7
+
+
+def test_after_an_error_no_more_are_asked_and_those_under_way_are_awaited() -> None:
+    begun, done = [], []
+
+    async def ask(part: int) -> None:
+        begun.append(part)
+        await asyncio.sleep(1 + part)
+        if part == 0:
+            raise ModelError("no")
+        done.append(part)
+
+    async def story() -> None:
+        with pytest.raises(ModelError):
+            await side_by_side(range(9), ask, at_once=3)
+
+    assert played(story())[0] == 3
+    assert (begun, done) == ([0, 1, 2], [1, 2])

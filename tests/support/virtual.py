@@ -9,9 +9,15 @@ from __future__ import annotations
 
 import asyncio
 import selectors
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import Executor, Future
+from contextlib import contextmanager
 from typing import Any, TypeVar
+
+import pytest
+
+from culturepark.run import pipeline
+from culturepark.store import journal
 
 Result = TypeVar("Result")
 
@@ -67,3 +73,13 @@ def played(story: Coroutine[Any, Any, Result]) -> tuple[float, Result]:
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:
         result = runner.run(story)
         return runner.get_loop().time(), result
+
+
+@contextmanager
+def without_threads() -> Iterator[None]:
+    """In the block a run does at once what it would do in threads, and does not look for its store."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(journal, "ThreadPoolExecutor", Inline)
+        patch.setattr(pipeline, "detached", at_once)
+        patch.setattr(pipeline, "LOOK_EVERY", 1e9)
+        yield
