@@ -16,6 +16,7 @@ from culturepark.dialogue.protocol import protocol_of
 from culturepark.domain import Status
 from culturepark.errors import CultureparkError, UsageError
 from culturepark.models.budget import Budget
+from culturepark.models.ledger import DOWN_AFTER
 from culturepark.run.engine import AtOnce, Door, Engine
 from culturepark.store.castings import castings
 from culturepark.store.crew import Crew, LeaseLost, Work
@@ -91,6 +92,7 @@ class Workers(Alone):
                 self.crew.give_back(run.row.id)
         run.row = run.store.run(run.row.id)
         run.castings = {casting.number: casting for casting in castings(run.store, run.row, run.edition)}
+        run.ledger.down_after = min(DOWN_AFTER, len(run.castings))
 
     async def finish(self, run: Run, work: Callable[[], Awaitable[None]]) -> None:
         await self._compare(run)

@@ -145,6 +145,11 @@ class Crew:
         self._pulse.start()
         return first
 
+    def forget(self) -> None:
+        """Begin with a new pass, whatever workers have left; only for a process that holds the run alone."""
+        with self.store.database.writing() as session:
+            self._clear(session.connection())
+
     def leave(self) -> bool:
         """Go, and free what this worker had claimed; return whether nobody else is there, so that the pass is over."""
         self.rest()

@@ -211,6 +211,21 @@ def test_a_run_that_was_left_is_taken_up_by_a_worker_and_a_finished_one_needs_no
     assert done.json["run"] == "a"
 
 
+def test_a_run_whose_only_worker_was_killed_is_resumed_at_once_and_with_what_is_new(
+    postgres_url: str, endpoint: Endpoint
+) -> None:
+    model = ("--model", f"openai:test@{endpoint.url}")
+    rows, _ = alone(*model)
+    endpoint.requests.clear()
+    only = start(*SIMULATE, *model, "--until", "dialogue", url=postgres_url)
+    until(lambda: len(endpoint.chats) > 20)
+    only.kill()
+    only.communicate()
+    done = cli("resume", "a", "--until", "samples", "--store", postgres_url)  # its lease would last for half a minute
+    assert done.code == 0, done.err
+    assert settled(rows_in(postgres_url, TIMES)) == settled(rows)
+
+
 def test_who_needs_a_run_alone_waits_until_its_workers_are_gone(postgres_url: str, endpoint: Endpoint) -> None:
     first = start(*SIMULATE, "--model", f"openai:test@{endpoint.url}", url=postgres_url)
     until(lambda: len(endpoint.chats) > 5)
