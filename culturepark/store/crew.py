@@ -27,6 +27,7 @@ from culturepark.domain import Status, storable
 from culturepark.errors import CultureparkError, StoreError, UsageError
 from culturepark.models.ledger import now
 from culturepark.store.database import Fence
+from culturepark.store.pacing import SharedWindow
 from culturepark.store.store import Store
 
 LEASE: float = 30
@@ -244,6 +245,10 @@ class Crew:
         with self.store.database.guard(), self.store.database.engine.connect() as connection:
             tokens, cost = self._run(connection, SPENT).one()
         return int(tokens), cost
+
+    def pace(self, endpoint: str, rpm: int | None, tpm: int | None) -> SharedWindow:
+        """Return what keeps limits of an endpoint for all workers."""
+        return SharedWindow(self.store.database, endpoint, rpm, tpm)
 
     # --- inside --------------------------------------------------------------------------------------
 
