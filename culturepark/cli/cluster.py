@@ -14,6 +14,7 @@ from culturepark.cli.progress import EVERY
 from culturepark.domain import Status
 from culturepark.run import cluster
 from culturepark.run.workers import check_shared, is_over
+from culturepark.store.crew import Crew
 from culturepark.store.store import Store
 from culturepark.store.tables import RunRow
 from culturepark.terminal.safe import safe, tell
@@ -30,22 +31,23 @@ def carry_on_with(
     *,
     concurrency: int | None = None,
     lease: float | None = None,
-    anew: bool = False,
+    alone: bool = False,
 ) -> int:
     """Let Ray start workers for a run, wait until nothing is left, print its outcome, and return the exit code.
 
     Args:
         concurrency, lease: as `work` takes them.
-        anew: the run may have ended before, and is to be carried on nevertheless.
+        alone: this process holds the run alone so far. One that has ended is carried on nevertheless.
     """
     check_shared(store, row)
     url = store.database.url.render_as_string(hide_password=False)
     job = cluster.Job(url, row.id, row.models, concurrency, lease)
     count = fleet.workers or WORKERS
     failures: list[tuple[str, int]] = []
+    if alone:
+        Crew(store, row.id).forget()
+        store.set_run(row.id, Status.PENDING, None)
     with cluster.connected(fleet.address) as ray, store.database.share(row.id, patience=10), heard() as stopped:
-        if anew:
-            store.set_run(row.id, Status.PENDING, None)
         if not is_over(store, store.run(row.id)):
             tell(f"run {row.id}: {count} workers on Ray; simulated people, no evidence of what real people think")
             failures = cluster.supervise(ray, job, count, lambda text: tell(safe(text)), stopped, progress(store, row))

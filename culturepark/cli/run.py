@@ -156,7 +156,7 @@ def simulate(
         if fleet.engine != "local":
             from culturepark.cli.cluster import carry_on_with
 
-            return carry_on_with(fleet, store, row, as_json)
+            return carry_on_with(fleet, store, row, as_json, alone=True)
         return carry_on(store, row, as_json, trust)
 
 
@@ -250,7 +250,7 @@ def resume(
         if fleet.engine != "local":
             from culturepark.cli.cluster import carry_on_with
 
-            return carry_on_with(fleet, store, store.run(row.id), as_json, anew=True)
+            return carry_on_with(fleet, store, store.run(row.id), as_json, alone=True)
         return carry_on(store, store.run(row.id), as_json, trust)
 
 
