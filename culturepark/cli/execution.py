@@ -77,12 +77,14 @@ def held(store: Store, run_id: str) -> Iterator[RunRow]:
 
 
 def carry_on(store: Store, row: RunRow, as_json: bool, trust: Trust, more: Mapping[str, str | None] = {}) -> int:
-    """Carry a run on, print its outcome, and return the exit code.
+    """Carry on a run that this process holds, print its outcome, and return the exit code.
 
     Args:
         more: further values for stdout: with `--json` all beside the figures, else the first in place of the run's id.
     """
     shared = may_be_shared(store, row)
+    if shared:  # until here the run is held alone: workers that are still on the list have been killed
+        Crew(store, row.id).forget()
     with store.database.share(row.id) if shared else nullcontext():
         failure = carried_on_to_its_end(store, row, trust) if shared else carried_on(store, row, trust)
     return tell_outcome(store, row, failure, as_json, more)

@@ -4,7 +4,7 @@ import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, fields, is_dataclass
 from functools import wraps
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, get_type_hints
 
 import typer
 
@@ -124,6 +124,34 @@ class Limits:
 
 
 UNLIMITED = Limits()
+
+
+@dataclass(frozen=True)
+class Fleet:
+    """Who does the work of a command."""
+
+    engine: Annotated[
+        Literal["local", "ray"],
+        typer.Option(help="`local` is this process; `ray` starts workers on a Ray cluster, which need PostgreSQL."),
+    ] = "local"
+    address: Annotated[
+        str | None,
+        typer.Option(metavar="HOST:PORT", help="The Ray cluster's head, or `auto`; else Ray on this machine alone."),
+    ] = None
+    workers: Annotated[int | None, typer.Option(min=1, max=10_000, help="Workers on Ray. [default: 4]")] = None
+
+    def check(self) -> None:
+        """
+        Raises:
+            UsageError: if an option for Ray is given without it.
+        """
+        from culturepark.errors import UsageError
+
+        if self.engine == "local" and (self.address or self.workers):
+            raise UsageError("--address and --workers go with --engine ray")
+
+
+ALONE = Fleet()
 
 
 def gather(command: Callable[..., int]) -> Callable[..., int]:

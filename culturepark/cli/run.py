@@ -8,9 +8,11 @@ import typer
 
 from culturepark.cli import completion
 from culturepark.cli.options import (
+    ALONE,
     STORE,
     UNLIMITED,
     Endpoints,
+    Fleet,
     Json,
     Limits,
     Roles,
@@ -77,6 +79,7 @@ def simulate(
         Path | None,
         typer.Option(metavar="FILE", help="With --preview: write the report page of what was held, too."),
     ] = None,
+    fleet: Fleet = ALONE,
     as_json: Json = False,
 ) -> int:
     """Hold the dialogues of a scenario and distil them into samples."""
@@ -98,10 +101,14 @@ def simulate(
         with_interpreter,
     )
     from culturepark.run.rating import known
+    from culturepark.run.workers import check_server
     from culturepark.store.store import Store
     from culturepark.terminal.safe import safe, tell
 
     check_run_id(run_id)
+    fleet.check()
+    if fleet.engine != "local" and (preview or dry_run):
+        raise UsageError("--preview and --dry-run are done here: leave out --engine")
     if preview and (dry_run or until != "samples"):
         raise UsageError("--preview shows finished rows: leave out --dry-run and --until")
     if page and not preview:
@@ -137,6 +144,8 @@ def simulate(
     # Before there is a store: a scenario with nothing to talk about leaves nothing behind.
     plan(edition, seed, known(edition))
     store = Store(store_url)
+    if fleet.engine != "local":
+        check_server(store)
     run_id = run_id or free_run_id(store, edition)
     with store.database.hold(run_id):
         row = new_run(store, edition, seed=seed, models=models, settings=settings, run_id=run_id)
@@ -144,6 +153,10 @@ def simulate(
             from culturepark.cli.preview import show_preview
 
             return show_preview(store, row, preview, page, as_json, trust)
+        if fleet.engine != "local":
+            from culturepark.cli.cluster import carry_on_with
+
+            return carry_on_with(fleet, store, row, as_json, alone=True)
         return carry_on(store, row, as_json, trust)
 
 
@@ -165,6 +178,7 @@ def resume(
     until: Annotated[
         Until | None, typer.Option(help="Last stage to do; else the run's own, and of one that reached it, all.")
     ] = None,
+    fleet: Fleet = ALONE,
     as_json: Json = False,
 ) -> int:
     """Finish a run that was stopped or killed; nothing that was answered is asked again."""
@@ -176,16 +190,22 @@ def resume(
     from culturepark.models import prices
     from culturepark.models.registry import check_specs
     from culturepark.run.plan import TALKING, models_column, models_of, roles_until, settings_of
+    from culturepark.run.workers import check_server, check_shared
     from culturepark.store.integrity import edition_of
     from culturepark.store.store import Store
     from culturepark.terminal.safe import tell
 
     prices.table()
+    fleet.check()
     trust = trust_in(named_models(roles or []).values(), endpoints or [])
     store = Store(store_url, must_exist=True)
+    if fleet.engine != "local":
+        check_server(store)
     newest = store.newest_run() if run_id == "last" else None  # one that was never answered can be resumed too
     with held(store, newest.id if newest else run_id) as row:
         protocol = protocol_in(row)
+        if fleet.engine != "local":
+            check_shared(store, row)
         if protocol.evaluates:
             from culturepark.cli.evaluation import resume_evaluation
 
@@ -227,6 +247,10 @@ def resume(
         for note in notes:
             tell(note)
         store.set_plan(row.id, vars(settings), models_column(models))
+        if fleet.engine != "local":
+            from culturepark.cli.cluster import carry_on_with
+
+            return carry_on_with(fleet, store, store.run(row.id), as_json, alone=True)
         return carry_on(store, store.run(row.id), as_json, trust)
 
 

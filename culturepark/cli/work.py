@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from culturepark.cli.options import STORE, Endpoints, Json, RunId, StoreUrl, gather
+from culturepark.cli.options import ALONE, STORE, Endpoints, Fleet, Json, RunId, StoreUrl, gather
 
 app = typer.Typer()
 
@@ -38,6 +38,7 @@ def work(
     ] = None,
     endpoints: Endpoints = None,
     store_url: StoreUrl = STORE,
+    fleet: Fleet = ALONE,
     as_json: Json = False,
 ) -> int:
     """Work on a run together with other processes, on any machine, until nothing is left to do; needs PostgreSQL."""
@@ -54,6 +55,7 @@ def work(
     from culturepark.terminal.safe import tell
 
     prices.table()
+    fleet.check()
     trust = trust_in([], endpoints or [])
     store = Store(store_url, must_exist=True)
     row = awaited(store, run_id, idle)
@@ -68,4 +70,8 @@ def work(
             if row.status == Status.FAILED:
                 raise UsageError(f"{row.id}: {row.stop_reason}; `culturepark resume {row.id}` tries them again")
             tell(f"{row.id} is done; nothing is left to work on")
+        if fleet.engine != "local":
+            from culturepark.cli.cluster import carry_on_with
+
+            return carry_on_with(fleet, store, row, as_json, concurrency=concurrency, lease=lease)
         return join(store, row, trust, as_json, concurrency=concurrency, lease=lease)

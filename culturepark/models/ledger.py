@@ -43,7 +43,7 @@ from culturepark.models.chat import (
     token_limit,
     without_unused_logprobs,
 )
-from culturepark.models.pace import Pace, Place, Rank, as_they_come
+from culturepark.models.pace import Pace, Place, Rank, Shared, as_they_come
 from culturepark.models.thoughts import ADVICE
 from culturepark.redact import shortened
 
@@ -143,6 +143,8 @@ class Ledger:
     rpm: int | None = None
     tpm: int | None = None
     """Requests and tokens a minute that each remote endpoint gets at most."""
+    share: Callable[[str, int | None, int | None], Shared] | None = None
+    """Returns what keeps `rpm` and `tpm` of an endpoint for several processes; None for this one alone."""
     down_after: int = DOWN_AFTER
     notice: Callable[[str], None] = lambda _: None
     """Called with news for a user who waits."""
@@ -250,8 +252,9 @@ class Ledger:
         if model.endpoint not in self.paces:
             remote = model.spec.remote
             rpm, tpm = (self.rpm, self.tpm) if remote else (None, None)
+            shared = self.share(model.endpoint, rpm, tpm) if self.share and (rpm or tpm) else None
             pace = self.paces[model.endpoint] = Pace(
-                self.most_in_flight, rpm, tpm, patient=not remote, on_room=self.order.has_room
+                self.most_in_flight, rpm, tpm, patient=not remote, on_room=self.order.has_room, shared=shared
             )
             if rpm or tpm:
                 pace.remember(self.log.lately(model.endpoint))

@@ -15,8 +15,13 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import count
 from time import monotonic
+from typing import Protocol
+
+from culturepark.errors import CultureparkError
 
 MINUTE = 60.0
+LOOK_AGAIN = 5.0
+"""Seconds at most between two looks at limits that several processes keep together."""
 SLOW = 3.0
 """Ratio to the usual time of an answer from which the endpoint has too much to do."""
 WARM_UP = 10
@@ -29,6 +34,22 @@ class Entry:
 
     when: float
     amount: float
+
+    def settle(self, amount: float) -> None:
+        """Replace an estimate."""
+        self.amount = amount
+
+
+class Shared(Protocol):
+    """The requests that several processes make to one endpoint, against limits that they keep together."""
+
+    def take(self, tokens: int) -> tuple[float, Entry | None]:
+        """Return the seconds until a request fits; where it fits now, 0 and its entry, which is made."""
+        ...
+
+    def remember(self, past: list[tuple[float, int]]) -> None:
+        """Count requests that were made before, unless some are counted already; as `Pace.remember` takes them."""
+        ...
 
 
 class Window:
@@ -90,7 +111,7 @@ class Place:
     def used(self, tokens: int) -> None:
         """Replace the estimate of the request's tokens."""
         if self.reserved and tokens:
-            self.reserved.amount = tokens
+            self.reserved.settle(tokens)
 
 
 Rank = tuple[float, ...]
@@ -139,6 +160,8 @@ class Pace:
     """Whether slow answers are no reason to ask less: a local server has as many slots as are asked at once."""
     on_room: Callable[[], None] = lambda: None
     """Called whenever one more request could go, and none waits."""
+    shared: Shared | None = None
+    """Keeps the two limits in place of this process alone."""
     allowed: float = 0.0
     in_flight: int = 0
     waiting: list[Waiting] = field(default_factory=list)
@@ -156,8 +179,12 @@ class Pace:
 
     def __post_init__(self) -> None:
         self.allowed = self._steady = float(self.most)
-        self._requests = Window(self.rpm) if self.rpm else None
-        self._tokens = Window(self.tpm) if self.tpm else None
+        self._requests = Window(self.rpm) if self.rpm and not self.shared else None
+        self._tokens = Window(self.tpm) if self.tpm and not self.shared else None
+        self._taken: Entry | None = None
+        """Of the request that may go now."""
+        self._full_until = 0.0
+        """When to look again whether the limits that are shared have room."""
 
     @property
     def room(self) -> int:
@@ -220,7 +247,12 @@ class Pace:
             self._timer = None
         while self.waiting:
             first = min(self.waiting, key=lambda one: (one.rank(), one.number))
-            wait = self._wait(first.tokens)
+            try:
+                wait = self._wait(first.tokens)
+            except CultureparkError as error:  # of the store, which keeps the limits
+                self.waiting.remove(first)
+                first.place.set_exception(error)
+                continue
             if wait == 0:
                 self.waiting.remove(first)
                 if is_allowed(first):
@@ -239,6 +271,8 @@ class Pace:
             self._requests.add(1)
         if self._tokens:
             place.reserved = self._tokens.add(request.tokens)
+        elif self.shared:
+            place.reserved = self._taken
         request.place.set_result(place)
 
     def _give_back(self) -> None:
@@ -251,6 +285,8 @@ class Pace:
         Args:
             past: how many seconds ago a request began, and its tokens; the oldest first.
         """
+        if self.shared:
+            self.shared.remember(past)
         for age, tokens in past:
             for window, amount in ((self._requests, 1), (self._tokens, tokens)):
                 if window:
@@ -290,12 +326,17 @@ class Pace:
         """Return the seconds until one more request may go; None if that depends on those in flight."""
         if self.in_flight >= int(self.allowed):
             return None
-        waits = [self._not_before - monotonic()]
+        waits = [self._not_before - monotonic(), self._full_until - monotonic()]
         if self._requests:
             waits.append(self._requests.wait(1))
         if self._tokens:
             waits.append(self._tokens.wait(tokens))
-        return max(0.0, *waits)
+        wait = max(0.0, *waits)
+        if wait == 0 and self.shared:
+            wait, self._taken = self.shared.take(tokens)
+            wait = min(wait, LOOK_AGAIN)  # others may use less than they have reserved
+            self._full_until = monotonic() + wait
+        return wait
 
     async def rest(self, seconds: float | None) -> None:
         """Wait until the time is over, or something has changed."""

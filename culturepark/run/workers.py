@@ -16,6 +16,7 @@ from culturepark.dialogue.protocol import protocol_of
 from culturepark.domain import Status
 from culturepark.errors import CultureparkError, UsageError
 from culturepark.models.budget import Budget
+from culturepark.models.ledger import DOWN_AFTER
 from culturepark.run.engine import AtOnce, Door, Engine
 from culturepark.store.castings import castings
 from culturepark.store.crew import Crew, LeaseLost, Work
@@ -72,6 +73,7 @@ class Workers(Alone):
         self.run = run
         if self.crew.enter(lambda: open_work(run)):
             run.store.set_run(run.row.id, Status.RUNNING, None)
+        run.ledger.share = self.crew.pace
         budget = run.ledger.budget
         run.ledger.budget = SharedBudget(
             budget.max_cost_usd, budget.max_tokens, budget.cost_usd, budget.tokens, total=self.crew.spent
@@ -91,6 +93,7 @@ class Workers(Alone):
                 self.crew.give_back(run.row.id)
         run.row = run.store.run(run.row.id)
         run.castings = {casting.number: casting for casting in castings(run.store, run.row, run.edition)}
+        run.ledger.down_after = min(DOWN_AFTER, len(run.castings))
 
     async def finish(self, run: Run, work: Callable[[], Awaitable[None]]) -> None:
         await self._compare(run)
@@ -175,13 +178,19 @@ class Claiming(Engine):
         changed = asyncio.Event()
         door.on_change = changed.set
         stopped_by: CultureparkError | None = None
+        loop = asyncio.get_running_loop()
+        looked, standing, free = 0.0, crew.standing(), 0
         try:
             while True:
-                standing = crew.standing()
-                run.agenda.expect(standing.free)
-                while not stopped_by and not run.ledger.halted and door.may_open(len(tasks)):
+                if not tasks or loop.time() >= looked + POLL:
+                    looked, standing = loop.time(), crew.standing()
+                    free = standing.free
+                    run.agenda.expect(free)
+                while free and not stopped_by and not run.ledger.halted and door.may_open(len(tasks)):
                     if (dialogue_id := crew.take_next()) is None:
+                        free = 0
                         break
+                    free -= 1
                     tasks.add(task := asyncio.create_task(do(dialogue_id)))
                     task.add_done_callback(lambda _: changed.set())
                     await asyncio.sleep(0)  # it says what it will ask before the next is opened
@@ -242,6 +251,14 @@ def may_be_shared(store: Store, row: RunRow) -> bool:
     protocol = protocol_of(edition_of(row).scenario.protocol)
     talks = protocol.holds_dialogues and not protocol.mines and not protocol.user_sits
     return store.database.engine.dialect.name == "postgresql" and talks
+
+
+def check_server(store: Store) -> None:
+    """
+    Raises:
+        UsageError: if the store is a file: one process writes it, and the lock of a run keeps all others out.
+    """
+    Crew(store, "")
 
 
 def check_shared(store: Store, row: RunRow) -> None:

