@@ -966,8 +966,8 @@ def test_a_store_from_before_the_checks_is_brought_up_to_date_with_its_verdicts(
         }  # fmt: skip
         for name in (
             "ability", "fit", "slip", "probe", "selected", "selection", "drawn", "draw", "rendering",
-            "statement_rendering", "figure", "score", "answer", "evaluation", "item", "suite", "trained", "artefact", "claim",
-            "worker", "paced",
+            "statement_rendering", "figure", "score", "answer", "evaluation", "item", "suite", "trained", "artefact",
+            "claim", "worker", "paced",
         ):  # fmt: skip
             db.execute(f"DROP TABLE {name}")
         db.execute("DROP INDEX ix_dialogue_parent_id")

@@ -309,6 +309,7 @@ def test_no_module_asks_for_json_with_another_prompt() -> None:
     }
     stages = {"extract", "judge_json", "row_checks", "reword", "ask", "checks", "rating", "writer", "slips", "probes"}
     stages |= {"rephrase", "same", "render", "audit", "judging", "sentences", "norms", "relations"}
+    stages |= {"together"}  # the prompts of `extract` and `slips` in one
     assert asking == stages | {"agents", "trial"}  # `trial` asks as `judge_json` does
 
 

@@ -147,7 +147,10 @@ def postgres_url(postgres: Server) -> str:
 
 
 def rows_in(url: str, without: set[str]) -> dict[str, list[dict[str, Any]]]:
-    """Return all rows of all tables of a store as they are read (`call` is a view), each table's in the order of its keys, with what SQLite would give."""
+    """Return all rows of all tables of a store as they are read, in the order of their keys, as SQLite would give them.
+
+    `call` is a view.
+    """
     from sqlalchemy import create_engine, inspect
 
     engine = create_engine(url)
