@@ -1,5 +1,8 @@
 """CPU of the call log, and bytes of a store: `python -m bench.store_bench [calls] [concurrency]`.
 
+With a store's file in place of the figures (`python -m bench.store_bench FILE`) it copies the store, and prints its
+bytes a sample with whole requests, as older versions kept them, and as it is kept now; both after VACUUM.
+
 Prints CPU milliseconds a call (row before, outcome after, turn; a quick loopback disk is enough, since waiting is no
 CPU): plain SQL with sqlite3, the journal as a run uses it, and the store's methods outside an event loop.
 """
@@ -110,7 +113,43 @@ def measured(name: str, calls: int, work: Callable[[], None]) -> None:
     print(f"{name:40} {1000 * cpu / calls:7.2f} ms CPU  {1000 * wall / calls:7.2f} ms wall a call", flush=True)
 
 
+def sizes(file: Path) -> None:
+    """Print the bytes of a store with whole requests and with pieces, with and without what runs hold once."""
+    with tempfile.TemporaryDirectory(dir=".") as folder:
+        whole, now_kept = Path(folder, "whole.db"), Path(folder, "now.db")
+        with (
+            closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as db,
+            closing(sqlite3.connect(now_kept)) as copy,
+        ):
+            db.backup(copy)
+        Store(f"sqlite:///{now_kept}").close()
+        with closing(sqlite3.connect(now_kept, isolation_level=None)) as db:
+            db.execute("VACUUM INTO ?", (str(whole),))
+            db.execute("VACUUM")
+            db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            (samples,) = db.execute("SELECT count(*) FROM sample").fetchone()
+            (editions,) = db.execute("SELECT coalesce(sum(length(CAST(scenario AS BLOB))), 0) FROM run").fetchone()
+        with closing(sqlite3.connect(whole, isolation_level=None)) as db:
+            db.execute(
+                "UPDATE call_log SET request = (SELECT request FROM call WHERE call.id = call_log.id), pieces = ''"
+            )
+            db.execute("DELETE FROM piece")
+            db.execute("CREATE INDEX ix_call_request_digest ON call_log (request_digest)")
+            db.execute("VACUUM")
+        before, after = whole.stat().st_size, now_kept.stat().st_size
+        print(
+            f"{file}: {samples:,} samples; {before:,} bytes with whole requests, {after:,} now ({after / before:.2f})"
+        )
+        for name, left_out in (("all", 0), ("without the editions of runs", editions)):
+            a, b = (before - left_out) / max(samples, 1), (after - left_out) / max(samples, 1)
+            print(f"  a sample, {name}: {a:,.0f} before, {b:,.0f} now ({b / a:.2f})")
+
+
 def main() -> None:
+    if sys.argv[1:] and not sys.argv[1].isdigit():
+        for name in sys.argv[1:]:
+            sizes(Path(name))
+        return
     calls, concurrency = (int(sys.argv[1]) if sys.argv[1:] else 512), (int(sys.argv[2]) if sys.argv[2:] else 16)
     with tempfile.TemporaryDirectory(dir=".") as folder:
         measured("plain sqlite3, a commit each", calls, lambda: plain(Path(folder, "plain.db"), calls))

@@ -236,6 +236,7 @@ def delete_run(store: "Store", named: str, yes: bool) -> int:
     from culturepark.cli.consent import ask, may_ask
     from culturepark.cli.execution import held
     from culturepark.errors import UsageError
+    from culturepark.glossary import counted
     from culturepark.store.runs import hanging
     from culturepark.terminal.safe import tell
 
@@ -249,8 +250,10 @@ def delete_run(store: "Store", named: str, yes: bool) -> int:
         if not yes and not ask(f"Delete {what}, for good?"):
             tell("nothing was deleted")
             return 0
-        store.delete_run(run.id)
+        swept = store.delete_run(run.id)
     tell(f"deleted {what}")
+    freed = f"{counted(swept, 'piece')} of its requests that no other call has went along; " if swept else ""
+    tell(f"{freed}left behind: exported files, and vectors of its texts, which other runs may use")
     return 0
 
 
@@ -401,6 +404,37 @@ def show_call(row: "CallRow", as_json: bool) -> None:
             if isinstance(para, Para):
                 text = indent(f"{para.head}{para.text}", " " * para.indent)
                 console.print(plain(text), soft_wrap=not console.is_terminal)
+
+
+@app.command(
+    epilog="""\b
+A copy beside the store, with the time in its name, while a run goes on:
+Example: culturepark backup
+\b
+Into a file of that name, which must not exist:
+Example: culturepark backup /mnt/disk/culturepark.db
+"""
+)
+def backup(
+    file: Annotated[
+        Path | None,
+        typer.Argument(metavar="[FILE]", help="File to make; by default beside the store, with the time in its name."),
+    ] = None,
+    store_url: StoreUrl = STORE,
+    as_json: Json = False,
+) -> int:
+    """Copy the store into one file and check the copy; runs may go on meanwhile."""
+    from culturepark.glossary import counted
+    from culturepark.store.backup import backup as copy_of
+    from culturepark.terminal.safe import tell, write
+
+    done = copy_of(store_url, file)
+    if as_json:
+        write(json.dumps(done.as_json()))
+    else:
+        write(done.file)
+    tell(f"copied {counted(done.runs, 'run')} and {counted(done.samples, 'sample')}, {done.bytes / 1e6:,.1f} MB")
+    return 0
 
 
 @app.command(

@@ -34,6 +34,7 @@ from culturepark.store.tables import (
     ScoreRow,
     SelectedRow,
     StatementRow,
+    TrainedRow,
 )
 
 
@@ -170,7 +171,7 @@ class Hanging:
     draws: int
     """Draws of its samples for people to judge; they go with it."""
     held: Mapping[str, int]
-    """Selection, or draw over a selection -> number of its samples that it holds. These rows stay."""
+    """Selection, draw over a selection, or what was trained -> number of its samples that it holds. These rows stay."""
 
 
 def hanging(store: Store, run_id: str) -> Hanging:
@@ -190,6 +191,7 @@ def hanging(store: Store, run_id: str) -> Hanging:
         check_branches(session, run_id)
         by_reviewer = select(ReviewRow.reviewer, func.count()).where(below(ReviewRow.subject_id))
         selected = select(SelectedRow.selection_id, func.count()).where(below(SelectedRow.sample_id))
+        trained = select(TrainedRow.artefact_id, func.count()).where(below(TrainedRow.row_id))
         drawn = select(DrawnRow.draw_id, func.count()).join(DrawRow).where(below(DrawnRow.sample_id))
         drawn = drawn.where(DrawRow.over_id != run_id)
         by_person = select(ScoreRow.judge, func.count()).join(AnswerRow).where(AnswerRow.evaluation_id == run_id)
@@ -207,6 +209,7 @@ def hanging(store: Store, run_id: str) -> Hanging:
             held={
                 **dict(session.exec(selected.group_by(SelectedRow.selection_id)).all()),
                 **dict(session.exec(drawn.group_by(DrawnRow.draw_id)).all()),
+                **dict(session.exec(trained.group_by(TrainedRow.artefact_id)).all()),
             },
         )
 

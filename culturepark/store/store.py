@@ -192,11 +192,12 @@ class Store:
             named = None if known or not dot else session.exec(called(run_id)).first()
         return f"{named.id}.{path}" if named else row_id
 
-    def delete_run(self, run_id: str) -> None:
-        """Delete a run with all rows below it, reviews and draws too.
+    def delete_run(self, run_id: str) -> int:
+        """Delete a run with all rows below it, reviews and draws too, and return the number of pieces that went along.
 
-        Vectors stay, since they belong to texts. Rows of selections stay too, and name samples that are gone. A suite
-        goes with the last evaluation that uses it.
+        Pieces of requests go with the last call that has them. Vectors stay, since they belong to texts. Rows of
+        selections and of what was trained stay too, and name samples that are gone. A suite goes with the last
+        evaluation that uses it.
 
         Raises:
             UsageError: if a branch holds turns of the run.
@@ -226,8 +227,9 @@ class Store:
             session.exec(delete(ClaimRow).where(col(ClaimRow.run_id) == run_id))
             session.exec(delete(WorkerRow).where(col(WorkerRow.run_id) == run_id))
             session.exec(delete(CallLogRow).where(col(CallLogRow.run_id) == run_id))
-            sweep(session)
+            swept = sweep(session)
             session.exec(delete(RunRow).where(col(RunRow.id) == run_id))
+        return swept
 
     def set_run(self, run_id: str, status: Status, stop_reason: str | None) -> None:
         finished = None if status in (Status.RUNNING, Status.PENDING) else now()

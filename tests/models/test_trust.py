@@ -82,8 +82,8 @@ NAMED_BY_THE_USER = {"serve", "simulate", "people", "doctor", "evaluate", "judge
 ON_A_SERVER = {"work"}
 """Commands that ask models which a store on a server names; tested in `tests/run/test_workers`."""
 NONE = {
-    "runs", "calls", "merge", "stats", "trace", "select", "selections", "queue", "review", "export", "views", "report",
-    "import-reviews", "compare", "check", "new", "schema", "personas", "scenarios", "train",
+    "runs", "calls", "merge", "backup", "stats", "trace", "select", "selections", "queue", "review", "export", "views",
+    "report", "import-reviews", "compare", "check", "new", "schema", "personas", "scenarios", "train",
     "adapter",
 }  # fmt: skip
 """Commands that ask no model."""
