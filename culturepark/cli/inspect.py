@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -39,13 +40,14 @@ def stats(
     as_json: Json = False,
 ) -> int:
     """Show how varied a run's voices are, how judges agree, stances, funnel, cost; of an evaluation its figures."""
+    if show_kept(run_id, store_url, stances, as_json):
+        return 0
     from culturepark.stats.run_stats import stats as stats_of
     from culturepark.stats.text import stats_lines
     from culturepark.store.evaluations import evaluation_named
     from culturepark.store.recorded import store_with
     from culturepark.store.store import Store
-    from culturepark.terminal.layout import hung
-    from culturepark.terminal.safe import out, plain, write
+    from culturepark.terminal.safe import tell, write
 
     store = Store(store_with(store_url, run_id), must_exist=True)
     if evaluation := evaluation_named(store, run_id):
@@ -53,15 +55,37 @@ def stats(
 
         show_evaluation(store, evaluation.id, as_json)
         return 0
-    figures = stats_of(store, store.run(run_id))
+    figures = stats_of(store, store.run(run_id), tell)
     if as_json:
         write(json.dumps(figures.as_json()))
         return 0
+    print_lines(stats_lines(figures, stances, store_option(store)))
+    return 0
+
+
+def show_kept(run_id: str, store_url: str, stances: bool, as_json: bool) -> bool:
+    """Print the figures of a run as they are kept in the store; return whether there are any."""
+    from culturepark.store import first_look
+    from culturepark.terminal.safe import write
+
+    if as_json:
+        if document := first_look.figures(store_url, run_id):
+            write(document)
+        return bool(document)
+    lines = first_look.figure_lines(store_url, run_id, "all" if stances else "short", STORE)
+    print_lines(lines or ())
+    return bool(lines)
+
+
+def print_lines(lines: Iterable[str]) -> None:
+    """Print lines of text; on a terminal those that are too long are continued under their second column."""
+    from culturepark.terminal.layout import hung
+    from culturepark.terminal.safe import out, plain
+
     console = out()
-    for line in stats_lines(figures, stances, store_option(store)):
+    for line in lines:
         shown = hung(plain(line), console.width) if console.is_terminal else plain(line)
         console.print(shown, soft_wrap=True)
-    return 0
 
 
 @app.command(

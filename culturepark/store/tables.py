@@ -808,6 +808,23 @@ class PacedRow(SQLModel, table=True):
     """What it used; until it is answered, an estimate."""
 
 
+class TallyRow(SQLModel, table=True):
+    """The figures of a run as they were last reckoned. Triggers delete it when a row changes that they rest on."""
+
+    __tablename__ = "tally"
+    run_id: str = Field(primary_key=True, sa_type=Key)
+    complete: int = Field(index=True)
+    """1 if nothing was missing that may still come, such as a vector; else 0."""
+    made_by: str
+    """The version of culturepark that reckoned them, and a digest of its modules; another one reckons them anew."""
+    token: str
+    """Drawn when reckoning began, so that figures are kept only if no row has changed since; empty once they are."""
+    document: str | None = Field(default=None, sa_type=Json)
+    """JSON: what `culturepark stats --json` prints. Null while it is reckoned, or where that was interrupted."""
+    lines: str | None = Field(default=None, sa_type=Json)
+    """JSON: the lines that `culturepark stats` prints, short and with all stances."""
+
+
 class VectorRow(SQLModel, table=True):
     """The cached vector of a text; a missing one is computed again."""
 

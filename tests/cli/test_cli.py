@@ -98,7 +98,10 @@ def cli(*arguments: object, encoding: str = "utf-8", typed: bytes = b"") -> Done
 
 
 def dump(path: str | Path = "runs/culturepark.db", without: set[str] = TIMES) -> dict[str, list[dict[str, Any]]]:
-    """All rows of all tables as they are read, each table's in the order of its keys; `call` is a view."""
+    """All rows of all tables as they are read, each table's in the order of its keys; `call` is a view.
+
+    `tally` has figures of the others, with times.
+    """
     with closing(sqlite3.connect(path)) as db:
         what = "type IN ('table', 'view') AND name NOT IN ('call_log', 'piece')"
         tables = [row[0] for row in db.execute(f"SELECT name FROM sqlite_master WHERE {what}")]
