@@ -145,7 +145,7 @@ class DialogueRow(SQLModel, table=True):
     """One conversation about one question."""
 
     __tablename__ = "dialogue"
-    __table_args__ = (UniqueConstraint("run_id", "number"),)
+    __table_args__ = (UniqueConstraint("run_id", "number"), Index("ix_dialogue_run_id_status", "run_id", "status"))
     id: str = Field(primary_key=True, sa_type=Key)
     run_id: str = Field(foreign_key="run.id", index=True)
     number: int
@@ -478,6 +478,7 @@ class SampleRow(SQLModel, table=True):
     """One statement in one shape: a row to train on, if it is kept."""
 
     __tablename__ = "sample"
+    __table_args__ = (Index("ix_sample_status_id", "status", "id"),)
     id: str = Field(primary_key=True, sa_type=Key)
     statement_id: str = Field(foreign_key="statement.id", index=True)
     culture: str = Field(index=True)

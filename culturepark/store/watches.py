@@ -66,6 +66,18 @@ def watch(connection: Connection) -> None:
             make(connection, table, event, forgetting(connection.dialect.name, table, event), columns)
 
 
+def unwatch(connection: Connection) -> None:
+    """Drop the triggers: without the table of figures nothing could be written any more."""
+    tables = set(inspect(connection).get_table_names())
+    for table in sorted({*WATCHED, *SHARED, "drawn"} & tables):
+        for event in ("insert", "update", "delete"):
+            name = f"tally_{table}_{event}"
+            if connection.dialect.name == "postgresql":
+                connection.execute(text(f"DROP FUNCTION IF EXISTS {name}() CASCADE"))
+            else:
+                connection.execute(text(f"DROP TRIGGER IF EXISTS {name}"))
+
+
 def columns_of(inspector: Inspector, tables: set[str]) -> dict[str, Sequence[str]]:
     """Return the watched tables that there are, each with the columns an update of which matters; none for all."""
     found: dict[str, Sequence[str]] = {}

@@ -106,7 +106,9 @@ def dump(path: str | Path = "runs/culturepark.db", without: set[str] = TIMES) ->
         what = "type IN ('table', 'view') AND name NOT IN ('call_log', 'piece')"
         tables = [row[0] for row in db.execute(f"SELECT name FROM sqlite_master WHERE {what}")]
     return {
-        table: [{k: v for k, v in row.items() if k not in without} for row in sorted(rows_of(table, path), key=by_key)]
+        table: []
+        if table == "tally"
+        else [{k: v for k, v in row.items() if k not in without} for row in sorted(rows_of(table, path), key=by_key)]
         for table in tables
     }
 

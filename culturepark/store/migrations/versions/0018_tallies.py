@@ -3,6 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
+from culturepark.store.watches import unwatch
+
 revision = "0018"
 down_revision = "0017"
 branch_labels = None
@@ -25,6 +27,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    unwatch(op.get_bind())
     op.drop_index("ix_dialogue_run_id_status", "dialogue")
     op.drop_index("ix_sample_status_id", "sample")
     op.drop_table("tally")
