@@ -6,6 +6,7 @@ to a row, so each names its run.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -64,6 +65,16 @@ def watch(connection: Connection) -> None:
     for table, columns in columns_of(inspector, tables).items():
         for event in ("INSERT", "UPDATE", "DELETE"):
             make(connection, table, event, forgetting(connection.dialect.name, table, event), columns)
+
+
+def is_watch(name: str, sql: str) -> bool:
+    """Return whether a trigger of an SQLite file is one of these, word for word, and does nothing else."""
+    match = re.fullmatch(r"tally_(\w+)_(insert|update|delete)", name)
+    if match is None or match[1] not in {*WATCHED, *SHARED, "drawn"}:
+        return False
+    table, event = match[1], match[2].upper()
+    body = re.escape(f'ON "{table}" BEGIN {forgetting("sqlite", table, event)}; END')
+    return re.fullmatch(rf"CREATE TRIGGER {name} AFTER {event}( OF \w+(, \w+)*)? {body}", sql) is not None
 
 
 def unwatch(connection: Connection) -> None:

@@ -733,7 +733,7 @@ def test_a_finished_run_carried_on_asks_nothing_and_changes_nothing(command: Seq
     assert dump() == before
 
 
-EMPTY = {"ability", "fit", "review", "vector", "slip", "probe", "selection", "selected", "draw", "drawn"} | {
+EMPTY = {"tally", "ability", "fit", "review", "vector", "slip", "probe", "selection", "selected", "draw", "drawn"} | {
     "rendering",
     "statement_rendering",
     "suite",

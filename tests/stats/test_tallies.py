@@ -44,7 +44,7 @@ CHANGES = {
     "settings": "UPDATE run SET settings = '{\"threshold\": 0.5}'",
     "dialogue": "UPDATE dialogue SET stop_reason = 'completed' WHERE number = 1",
     "participant": "UPDATE participant SET stance_text = 'x' WHERE dialogue_id = 'a.d1'",
-    "call": "UPDATE call SET prompt_tokens = 9 WHERE id = (SELECT min(id) FROM call)",
+    "call": "UPDATE call_log SET prompt_tokens = 9 WHERE id = (SELECT min(id) FROM call_log)",
     "turn": "UPDATE turn SET origin = 'edited' WHERE id = 'a.d1.t1'",
     "slip": "INSERT INTO slip (turn_id, kind, quote, note) VALUES ('a.d1.t1', 'task', '', 'x')",
     "statement": "UPDATE statement SET kind = 'norm' WHERE id = (SELECT min(id) FROM statement)",
@@ -80,7 +80,7 @@ def test_every_table_that_hangs_on_a_run_is_watched(path: Path) -> None:
     """A new table is to be entered in `watches`, or here with a reason."""
     none_rests_on = {
         "alembic_version", "tally", "fit", "selection", "selected", "suite", "item", "evaluation", "answer", "score",
-        "figure", "artefact", "trained", "message",
+        "figure", "artefact", "trained", "piece", "worker", "claim", "paced",
     }  # fmt: skip
     with closing(sqlite3.connect(path)) as db:
         tables = {row[0] for row in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
@@ -89,6 +89,16 @@ def test_every_table_that_hangs_on_a_run_is_watched(path: Path) -> None:
     assert tables - none_rests_on <= watched
     for table in tables & watched:
         assert {f"tally_{table}_{event}" for event in ("insert", "update", "delete")} <= triggers
+
+
+def test_a_trigger_is_known_word_for_word(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as db:
+        triggers = db.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'").fetchall()
+    assert triggers
+    for name, sql in triggers:
+        assert watches.is_watch(name, sql), name
+        assert not watches.is_watch(name, sql.replace("; END", "; DELETE FROM sample; END"))
+        assert not watches.is_watch(f"{name}_too", sql)
 
 
 def test_names_notes_splits_and_other_runs_change_no_figure(store: Store, path: Path) -> None:
