@@ -298,14 +298,24 @@ def trace(
 ) -> int:
     """Lead a sample, or an answer to a suite, back to the words, the call, the persona and the item it comes from."""
     from culturepark.cli.trace_text import lines_of
+    from culturepark.store import quick_trace
+    from culturepark.terminal.layout import hung
+    from culturepark.terminal.safe import out, write
+
+    console = out()
+    if quick := quick_trace.trace(store_url, subject, bodies=as_json):
+        if as_json:
+            write(json.dumps(quick.as_json()))
+            return 0
+        for line in lines_of(quick):
+            console.print(hung(line, console.width) if console.is_terminal else line, soft_wrap=True)
+        return 0
     from culturepark.evaluate.answer_trace import is_of_evaluation, trace_answer
     from culturepark.export.line_trace import find_line
     from culturepark.store.evaluations import refuse_evaluation
     from culturepark.store.lineage import trace as trace_of
     from culturepark.store.recorded import store_with
     from culturepark.store.store import Store
-    from culturepark.terminal.layout import hung
-    from culturepark.terminal.safe import out, write
 
     if artefact_id := trained_at(subject):
         return show_trained(Store(store_url, must_exist=True), artefact_id, as_json)
@@ -321,7 +331,6 @@ def trace(
         first, *others = (traced.as_json() for traced in traces)
         write(json.dumps(first | dict(zip([*sides][1:], others, strict=True))))
         return 0
-    console = out()
     for traced, side in zip(traces, sides, strict=True):
         if len(traces) > 1:
             console.print(f"{side}:")

@@ -399,7 +399,7 @@ def show_call(row: "CallRow", as_json: bool) -> None:
     from textwrap import indent
 
     from culturepark.replay.call_text import in_parts
-    from culturepark.store.lineage import whole
+    from culturepark.store.traced import whole
     from culturepark.terminal.blocks import Para
     from culturepark.terminal.safe import out, plain, write
 
