@@ -25,8 +25,9 @@ ID = re.compile(r"[\w-]+(\.[a-z]\d+){3,4}(@en)?")
 """Ids of statements and samples."""
 KINDS: dict[str, tuple[type, ...]] = {
     "VARCHAR": (str,), "TEXT": (str,), "INTEGER": (int,), "BIGINT": (int,), "FLOAT": (int, float), "BOOLEAN": (int,),
+    "": (str, int, float),
 }  # fmt: skip
-"""Declared type of a column -> types of its values."""
+"""Declared type of a column -> types of its values; what a view computes has no declared type."""
 NOUNS: dict[str, type[Noun]] = {"statement": Statement, "turn": Turn}
 WITHOUT: dict[str, tuple[str, ...]] = {"call": ("request", "response"), "run": ()}
 """Long columns that no text shows."""
@@ -134,7 +135,7 @@ class Look:
         without = () if self.bodies else WITHOUT.get(table, ())
         columns = [
             (name, KINDS[kind], kind == "BOOLEAN", bool(wanted) or bool(key))
-            for _, name, kind, wanted, _, key in self.db.execute(f'PRAGMA table_info("{table}")')
+            for _, name, kind, wanted, _, key in self.db.execute(f"PRAGMA table_info({table})")
             if name not in without
         ]
         names = ", ".join(f'"{name}"' for name, *_ in columns)
