@@ -79,11 +79,12 @@ from culturepark.stats.run_stats import stats
 from culturepark.store.database import DEFAULT_URL
 from culturepark.store.exports import kept_counts, kept_samples
 from culturepark.store.integrity import edition_of
-from culturepark.store.lineage import TalkTrace, Trace, trace
+from culturepark.store.lineage import trace
 from culturepark.store.recorded import unpacked
 from culturepark.store.runs import Speaker, participants, runs
 from culturepark.store.store import Store
 from culturepark.store.tables import RunRow
+from culturepark.store.traced import TalkTrace, Trace
 
 if TYPE_CHECKING:
     import pandas

@@ -195,7 +195,7 @@ class Status(StrEnum):
 class Noun(BaseModel):
     """Frozen; unknown keys, NaN and infinity are errors."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, allow_inf_nan=False, defer_build=True)
 
 
 # --- cultures ----------------------------------------------------------------------------------

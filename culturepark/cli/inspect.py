@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -39,13 +40,14 @@ def stats(
     as_json: Json = False,
 ) -> int:
     """Show how varied a run's voices are, how judges agree, stances, funnel, cost; of an evaluation its figures."""
+    if show_kept(run_id, store_url, stances, as_json):
+        return 0
     from culturepark.stats.run_stats import stats as stats_of
     from culturepark.stats.text import stats_lines
     from culturepark.store.evaluations import evaluation_named
     from culturepark.store.recorded import store_with
     from culturepark.store.store import Store
-    from culturepark.terminal.layout import hung
-    from culturepark.terminal.safe import out, plain, write
+    from culturepark.terminal.safe import tell, write
 
     store = Store(store_with(store_url, run_id), must_exist=True)
     if evaluation := evaluation_named(store, run_id):
@@ -53,15 +55,37 @@ def stats(
 
         show_evaluation(store, evaluation.id, as_json)
         return 0
-    figures = stats_of(store, store.run(run_id))
+    figures = stats_of(store, store.run(run_id), tell)
     if as_json:
         write(json.dumps(figures.as_json()))
         return 0
+    print_lines(stats_lines(figures, stances, store_option(store)))
+    return 0
+
+
+def show_kept(run_id: str, store_url: str, stances: bool, as_json: bool) -> bool:
+    """Print the figures of a run as they are kept in the store; return whether there are any."""
+    from culturepark.store import first_look
+    from culturepark.terminal.safe import write
+
+    if as_json:
+        if document := first_look.figures(store_url, run_id):
+            write(document)
+        return bool(document)
+    lines = first_look.figure_lines(store_url, run_id, "all" if stances else "short", STORE)
+    print_lines(lines or ())
+    return bool(lines)
+
+
+def print_lines(lines: Iterable[str]) -> None:
+    """Print lines of text; on a terminal those that are too long are continued under their second column."""
+    from culturepark.terminal.layout import hung
+    from culturepark.terminal.safe import out, plain
+
     console = out()
-    for line in stats_lines(figures, stances, store_option(store)):
+    for line in lines:
         shown = hung(plain(line), console.width) if console.is_terminal else plain(line)
         console.print(shown, soft_wrap=True)
-    return 0
 
 
 @app.command(
@@ -274,14 +298,24 @@ def trace(
 ) -> int:
     """Lead a sample, or an answer to a suite, back to the words, the call, the persona and the item it comes from."""
     from culturepark.cli.trace_text import lines_of
+    from culturepark.store import quick_trace
+    from culturepark.terminal.layout import hung
+    from culturepark.terminal.safe import out, write
+
+    console = out()
+    if quick := quick_trace.trace(store_url, subject, bodies=as_json):
+        if as_json:
+            write(json.dumps(quick.as_json()))
+            return 0
+        for line in lines_of(quick):
+            console.print(hung(line, console.width) if console.is_terminal else line, soft_wrap=True)
+        return 0
     from culturepark.evaluate.answer_trace import is_of_evaluation, trace_answer
     from culturepark.export.line_trace import find_line
     from culturepark.store.evaluations import refuse_evaluation
     from culturepark.store.lineage import trace as trace_of
     from culturepark.store.recorded import store_with
     from culturepark.store.store import Store
-    from culturepark.terminal.layout import hung
-    from culturepark.terminal.safe import out, write
 
     if artefact_id := trained_at(subject):
         return show_trained(Store(store_url, must_exist=True), artefact_id, as_json)
@@ -297,7 +331,6 @@ def trace(
         first, *others = (traced.as_json() for traced in traces)
         write(json.dumps(first | dict(zip([*sides][1:], others, strict=True))))
         return 0
-    console = out()
     for traced, side in zip(traces, sides, strict=True):
         if len(traces) > 1:
             console.print(f"{side}:")

@@ -102,6 +102,17 @@ def runs(
     as_json: Json = False,
 ) -> int:
     """List what is in the store; name, note or delete a run."""
+    from culturepark.store import first_look
+    from culturepark.terminal.safe import write
+
+    asked = (scenario, status, culture, model, since, named, rename, note, delete)
+    if all(value is None for value in asked) and (known := first_look.listed(store_url, limit)):
+        as_known = [run | {"answers_planned": run["answers"]} for run in known]
+        if as_json:
+            write(json.dumps(as_known))
+        else:
+            show(as_known)
+        return 0
     from culturepark.cli.personas import known_cultures, one_of
     from culturepark.errors import UsageError
     from culturepark.redact import redact
@@ -109,7 +120,7 @@ def runs(
     from culturepark.store.runs import Wanted
     from culturepark.store.runs import runs as list_runs
     from culturepark.store.store import Store
-    from culturepark.terminal.safe import tell, write
+    from culturepark.terminal.safe import tell
 
     filters = (scenario, status, culture, model, since, named, limit)
     if any(value is not None for value in filters) and (delete or rename or note):
@@ -391,7 +402,7 @@ def show_call(row: "CallRow", as_json: bool) -> None:
     from textwrap import indent
 
     from culturepark.replay.call_text import in_parts
-    from culturepark.store.lineage import whole
+    from culturepark.store.traced import whole
     from culturepark.terminal.blocks import Para
     from culturepark.terminal.safe import out, plain, write
 

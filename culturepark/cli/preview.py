@@ -29,9 +29,10 @@ from culturepark.stats.text import funnel_lines
 from culturepark.store import runs
 from culturepark.store.castings import castings, skipped
 from culturepark.store.integrity import edition_of
-from culturepark.store.lineage import Trace, trace_statement
+from culturepark.store.lineage import trace_statement
 from culturepark.store.store import Store
 from culturepark.store.tables import RunRow
+from culturepark.store.traced import Trace
 from culturepark.terminal.safe import out, plain, show_origin, tell, write
 
 PARTS = ("sample", "statement", "card_line", "turn", "participant", "seed")

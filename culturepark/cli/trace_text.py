@@ -5,26 +5,27 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from textwrap import indent
+from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from culturepark.domain import Persona, Slip, SurveyItem, home_of
-from culturepark.evaluate.answer_trace import AnswerTrace, ShownOption
+from culturepark.domain import Edition, Persona, Slip, SurveyItem, home_of
 from culturepark.glossary import GROUNDS_SHORT, flags_in_words, in_words
-from culturepark.languages.countries import country_name
-from culturepark.store.integrity import edition_of
-from culturepark.store.lineage import TalkTrace, Trace, TracedReview, TurnTrace
 from culturepark.store.reasons import beside, slip_in_words
-from culturepark.store.tables import CallRow, ParticipantRow, RunRow, StatementRenderingRow, TurnRow, VerdictRow
+from culturepark.store.traced import TalkTrace, Trace, TracedReview, TurnTrace
 from culturepark.terminal.safe import clip, plain, safe
+
+if TYPE_CHECKING:
+    from culturepark.evaluate.answer_trace import AnswerTrace, ShownOption
+    from culturepark.store.tables import CallRow, ParticipantRow, RunRow, StatementRenderingRow, TurnRow, VerdictRow
 
 
 def lines_of(trace: Trace | TalkTrace | AnswerTrace) -> Iterator[Text]:
-    if isinstance(trace, AnswerTrace):
-        return answer_lines(trace)
     if isinstance(trace, Trace):
         return statement_lines(trace)
-    return turn_lines(trace) if isinstance(trace, TurnTrace) else talk_lines(trace)
+    if isinstance(trace, TalkTrace):
+        return turn_lines(trace) if isinstance(trace, TurnTrace) else talk_lines(trace)
+    return answer_lines(trace)
 
 
 def statement_lines(trace: Trace) -> Iterator[Text]:
@@ -68,7 +69,7 @@ def lines_behind(trace: Trace) -> Iterator[Text]:
         yield heading("duplicate", f"of {duplicate.representative_id}", how)
     yield from review_lines(trace.reviews)
     yield from quoted(trace)
-    yield from turn_notes(turn, trace.slips, names_of(trace.run))
+    yield from turn_notes(turn, trace.slips, names_of(trace.edition))
     if call := trace.calls.get(turn.call_id or ""):
         yield call_line(call)
     yield from persona_lines(trace.persona)
@@ -110,7 +111,7 @@ def talk_lines(trace: TalkTrace) -> Iterator[Text]:
         yield from persona_lines(persona)
         if item:
             yield stance_line(item, participant)
-    names = names_of(trace.run)
+    names = names_of(trace.edition)
     for turn in trace.turns:
         by = f", call {turn.call_id}" if turn.call_id else f", {turn.origin}"
         yield heading("turn", turn.id, f"{turn.speaker}, {turn.phase}{by}")
@@ -191,9 +192,9 @@ def option_line(option: ShownOption, chosen: bool) -> str:
     return f"{'>' if chosen else ' '} {mark}{option.label}" + (f"  ({', '.join(weights)})" if weights else "")
 
 
-def names_of(run: RunRow) -> dict[str, str]:
+def names_of(edition: Edition) -> dict[str, str]:
     """Return how all people of a run are called, by their keys."""
-    return {persona.key: persona.called for persona in edition_of(run).personas}
+    return {persona.key: persona.called for persona in edition.personas}
 
 
 def turn_notes(turn: TurnRow, slips: Sequence[Slip], names: Mapping[str, str]) -> Iterator[Text]:
@@ -253,6 +254,8 @@ def stance_line(item: SurveyItem, participant: ParticipantRow) -> Text:
     """Say which answer was drawn, or why none was."""
     if stance := participant.stance_text:
         return heading("survey", item.key, f"stance drawn: {stance}")
+    from culturepark.languages.countries import country_name
+
     country = home_of(participant.country, participant.culture or "")
     why = f": no answers from {country_name(country)}" if country not in item.shares else ""
     return heading("survey", item.key, f"no stance was drawn{why}")

@@ -18,9 +18,9 @@ from culturepark.evaluate.evaluation import answer_of, record_of, stored_suite
 from culturepark.evaluate.plan import DECLINED, Settings
 from culturepark.ids import kind_of, parent_of, run_of
 from culturepark.store.integrity import edition_of
-from culturepark.store.lineage import run_json, whole
 from culturepark.store.store import Store
 from culturepark.store.tables import AnswerRow, CallRow, EvaluationRow, RunRow, ScoreRow
+from culturepark.store.traced import run_json, whole
 
 
 @dataclass(frozen=True)

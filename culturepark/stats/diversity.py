@@ -8,11 +8,12 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import pairwise
 from math import exp, lgamma, log, sqrt
 
 import numpy as np
+from numpy.typing import NDArray
 
 from culturepark.models.embedder import Vectors
 from culturepark.stats.survey_fit import generator
@@ -142,7 +143,7 @@ def distances(vectors: Vectors) -> tuple[float, int]:
     """
     n = len(vectors)
     total = vectors.sum(axis=0, dtype=np.float64)
-    own = float(np.square(vectors, dtype=np.float64).sum())
+    own = float(np.einsum("ij,ij->", vectors, vectors, dtype=np.float64, casting="safe"))
     pairs = n * (n - 1) // 2
     return pairs - (float(total @ total) - own) / 2, pairs
 
@@ -155,6 +156,35 @@ def mean_distance(groups: Iterable[Vectors]) -> float | None:
     sums = [distances(group) for group in groups]
     pairs = sum(count for _, count in sums)
     return min(2.0, max(0.0, sum(far for far, _ in sums) / pairs)) if pairs else None
+
+
+Places = NDArray[np.int_]
+AT_ONCE = 4096
+"""Statements whose vectors are copied at a time."""
+
+
+def parts_of(places: Places) -> Iterator[Places]:
+    return (places[start : start + AT_ONCE] for start in range(0, len(places), AT_ONCE))
+
+
+def distance_of_all(vectors: Vectors, places: Places) -> float | None:
+    """Return the mean cosine distance of all pairs of some rows, without copying them; None without pairs."""
+    n = len(places)
+    if not (pairs := n * (n - 1) // 2):
+        return None
+    total, own = np.zeros(vectors.shape[1]), 0.0
+    for part in parts_of(places):
+        some = vectors[part]
+        total += some.sum(axis=0, dtype=np.float64)
+        own += float(np.einsum("ij,ij->", some, some, dtype=np.float64, casting="safe"))
+    return min(2.0, max(0.0, (pairs - (float(total @ total) - own) / 2) / pairs))
+
+
+def vendi_of(vectors: Vectors, places: Places, most: int, *parts: object) -> float | None:
+    """Return the Vendi score of some rows; see `vendi`."""
+    if len(places) > most:
+        places = places[np.sort(generator("vendi", *parts).permutation(len(places))[:most])]
+    return vendi(vectors[places], most, *parts)
 
 
 def vendi(vectors: Vectors, most: int, *parts: object) -> float | None:

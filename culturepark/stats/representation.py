@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from sys import intern
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 from culturepark.languages import Language
 from culturepark.models.embedder import Vectors
 from culturepark.stats import diversity, voices
+from culturepark.stats.diversity import Places
 from culturepark.stats.figures import (
     Check,
     CultureVariety,
@@ -36,7 +38,6 @@ from culturepark.stats.figures import (
 from culturepark.stats.survey_fit import Fit
 
 Flags = NDArray[np.bool_]
-Places = NDArray[np.int_]
 NOTE = "Simulated talk is no evidence about real people; the survey is only where stances were drawn from."
 
 
@@ -82,17 +83,19 @@ def representation(
         fits: culture -> fit of its drawn stances, and of those behind kept samples.
         meaning: None if vectors are missing.
     """
-    words = [diversity.words(statement.text) for statement in spoken]
+    # The same words come again and again: each is kept once.
+    words = [[*map(intern, diversity.words(statement.text))] for statement in spoken]
     again, echoed = repeated(spoken, words)
     seeds, cultures = [statement.seed for statement in spoken], [statement.culture for statement in spoken]
     said_by: dict[str, Flags] = {}
-    nearest = residue = np.zeros(0, np.float32)
+    nearest = np.zeros(0, np.float32)
+    topics: dict[str, Vectors] = {}
     if meaning:
         texts = [statement.text for statement in spoken]
         said_by, nearest = voices.find_shared(
             texts, seeds, cultures, meaning.vectors, meaning.threshold, meaning.language
         )
-        residue = voices.without_topics(meaning.vectors, seeds)
+        topics = voices.topics_of(meaning.vectors, seeds)
     kept = np.array([statement.kept for statement in spoken], np.bool_)
 
     def variety_of(places: Places, people: Mapping[str, int], *parts: object) -> tuple[Variety, list[Check]]:
@@ -107,7 +110,9 @@ def representation(
         if len(people) > 1:
             checks.append(voices.check_echoes(int(echoed[places].sum()), len(places)))
             who, talks, about = [s.persona for s in own], [s.dialogue for s in own], [s.seed for s in own]
-            voice = voices.voice(residue[places], who, talks, about, run_seed, *parts) if meaning else None
+            voice = None
+            if meaning:
+                voice = voices.voice(meaning.vectors, who, talks, about, run_seed, *parts, places=places, topics=topics)
             why_not = "too few talks to compare voices" if meaning else "voices are not compared, for want of vectors"
             checks.append(voices.check_voice(voice, why_not))
         variety = Variety(
@@ -119,7 +124,7 @@ def representation(
             ),
             personas=people_heard(heard, people),
             lexical=word_variety([words[i] for i in keeps]),
-            semantic=meaning_variety(meaning.vectors[keeps], [seeds[i] for i in keeps], run_seed, *parts)
+            semantic=meaning_variety(meaning.vectors, keeps, [seeds[i] for i in keeps], run_seed, *parts)
             if meaning
             else None,
             diversity_gain=gains(meaning, keeps, nearest) if meaning else None,
@@ -199,16 +204,24 @@ def word_variety(texts: Sequence[Sequence[str]]) -> WordVariety:
     return WordVariety(words=sum(map(len, texts)), hdd=diversity.hdd(texts), distinct_2=diversity.distinct_2(texts))
 
 
-def meaning_variety(vectors: Vectors, seeds: Sequence[str], *parts: object) -> MeaningVariety:
+def meaning_variety(vectors: Vectors, places: Places, seeds: Sequence[str], *parts: object) -> MeaningVariety:
+    """
+    Args:
+        vectors: shape (n, d), of all statements.
+        places: those of the group.
+        seeds: of each of the group.
+    """
     about = np.array(seeds, object)
-    groups = [vectors[about == seed] for seed in dict.fromkeys(seeds)]
-    scores = [(diversity.vendi(group, diversity.VENDI_INSIDE, *parts), len(group)) for group in groups]
-    inside = sum(score * size for score, size in scores if score is not None)
+    groups = {seed: places[about == seed] for seed in dict.fromkeys(seeds)}
+    inside = 0.0
+    for of_seed in groups.values():
+        score = diversity.vendi(vectors[of_seed], diversity.VENDI_INSIDE, *parts)
+        inside += score * len(of_seed) if score is not None else 0.0
     return MeaningVariety(
-        distance=diversity.mean_distance([vectors]),
-        distance_within_seed=diversity.mean_distance(groups),
-        vendi=diversity.vendi(vectors, diversity.VENDI_MOST, *parts),
-        vendi_within_seed=inside / len(vectors) if len(vectors) else None,
+        distance=diversity.distance_of_all(vectors, places),
+        distance_within_seed=diversity.mean_distance(vectors[of_seed] for of_seed in groups.values()),
+        vendi=diversity.vendi_of(vectors, places, diversity.VENDI_MOST, *parts),
+        vendi_within_seed=inside / len(places) if len(places) else None,
     )
 
 
@@ -217,7 +230,8 @@ def gains(meaning: Meaning, keeps: Places, nearest: Vectors) -> DiversityGain:
     others = nearest[keeps]
     over_seeds = None
     if meaning.questions is not None and len(keeps):
-        over_seeds = diversity.diversity_gain((meaning.vectors[keeps] @ meaning.questions.T).max(axis=1))
+        some = (meaning.vectors[part] @ meaning.questions.T for part in diversity.parts_of(keeps))
+        over_seeds = diversity.diversity_gain(np.concatenate([near.max(axis=1) for near in some]))
     return DiversityGain(over_seeds=over_seeds, over_other_cultures=diversity.diversity_gain(others[~np.isnan(others)]))
 
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from sys import intern
 from typing import Any
 
-import numpy as np
 import sqlalchemy
 from pydantic import ValidationError
 from sqlmodel import col, func, select
@@ -25,7 +26,7 @@ from culturepark.domain import Edition, Status, SurveyItem
 from culturepark.errors import StoreError, UsageError
 from culturepark.ids import dialogue_of
 from culturepark.languages import load_language
-from culturepark.models.embedder import identity_of, method_of, unit_rows
+from culturepark.models.embedder import identity_of, method_of
 from culturepark.models.spec import parse
 from culturepark.stats import representation
 from culturepark.stats.figures import (
@@ -43,10 +44,12 @@ from culturepark.stats.reviews import review_counts
 from culturepark.stats.run_talks import talk_figures
 from culturepark.stats.slips import slips_of
 from culturepark.stats.survey_fit import Fit, drawn_fit, kept_fit, pooled
+from culturepark.stats.text import stats_lines
 from culturepark.stats.warranty import warranty_of
-from culturepark.store import vectors
+from culturepark.store import tallies, vectors
 from culturepark.store.castings import skipped
 from culturepark.store.draws import Over
+from culturepark.store.first_look import WHERE
 from culturepark.store.integrity import edition_of, hangs_on, of_columns, threshold_of
 from culturepark.store.lineage import of_run
 from culturepark.store.standing import given_reviews
@@ -62,25 +65,46 @@ from culturepark.store.tables import (
     TurnRow,
 )
 
+MANY = 5000
+"""Samples of which figures take some seconds."""
 
-def stats(store: Store, run: RunRow) -> RunStats:
-    """
+
+def stats(store: Store, run: RunRow, note: Callable[[str], object] = lambda _: None) -> RunStats:
+    """Return the figures of a run: as they were kept, or reckoned where a row has changed since.
+
+    Args:
+        note: told beforehand if reckoning will take seconds.
     Raises:
         StoreError: if the run's rows are damaged.
     """
+    if kept := tallies.kept(store, run.id):
+        with suppress(ValidationError):
+            return RunStats.model_validate_json(kept.document or "")
+    # Of a run that is held rows change all the time.
+    token = None if run.status in (Status.RUNNING, Status.PENDING) else tallies.begin(store, run.id)
+    with store.database.reading() as session:  # as it is now, and not as it was when `run` was read
+        run = session.get(RunRow, run.id) or run
+        count = session.exec(select(func.count()).where(hangs_on(col(SampleRow.id), run.id))).one()
+    if count >= MANY:
+        note(f"reckoning the figures of {count:,} samples{', which are kept then' if token else ''}")
     try:
-        return run_stats(store, run, edition_of(run))
+        figures = run_stats(store, run, edition_of(run))
     except ValidationError as error:
         wrong = error.errors()[0]
         place = ".".join(map(str, wrong["loc"]))
         raise StoreError(
             f"run {run.id} is damaged: {place}: {wrong['msg']}; `culturepark doctor` lists all damage"
         ) from None
+    if token:
+        known = figures.representation.vectors
+        lines = {"short": [*stats_lines(figures, False, WHERE)], "all": [*stats_lines(figures, True, WHERE)]}
+        document = json.dumps(figures.as_json())
+        tallies.keep(store, run.id, token, document, json.dumps(lines), known.known == known.of)
+    return figures
 
 
 def run_stats(store: Store, run: RunRow, edition: Edition) -> RunStats:
-    statements = store.statements(run)
-    variety, stances = variety_and_stances(store, run, edition, statements)
+    variety, stances = variety_and_stances(store, run, edition)
     with store.database.reading() as session:
         steps = funnel(session, run)
         stops = stop_reasons(session, run)
@@ -102,7 +126,7 @@ def run_stats(store: Store, run: RunRow, edition: Edition) -> RunStats:
         skipped=list(skipped(run)),
         dialogue_stop_reasons=stops,
         slips=slips,
-        checks=checks_of(store, run, edition, statements),
+        checks=checks_of(store, run, edition),
         duplicates=Duplicates(threshold=threshold_of(run, edition), by_method=by_method),
         reviews=reviews,
         warranty=warranty,
@@ -138,11 +162,14 @@ class Cell:
         return drawn_fit(shares, self.drawn, *parts), kept_fit(shares, self.kept, *parts) if self.kept else None
 
 
-def variety_and_stances(
-    store: Store, run: RunRow, edition: Edition, statements: Sequence[StatementRow]
-) -> tuple[Representation, list[StanceCell]]:
+SPOKEN: tuple[Any, ...] = tuple(
+    col(getattr(StatementRow, name)) for name in ("id", "turn_id", "persona_key", "culture", "kind", "first_person")
+)
+
+
+def variety_and_stances(store: Store, run: RunRow, edition: Edition) -> tuple[Representation, list[StanceCell]]:
     with store.database.reading() as session:
-        of_this_run = DialogueRow.run_id == run.id
+        of_this_run = col(DialogueRow.run_id) == run.id
         participants = select(DialogueRow.status, DialogueRow.seed_key, ParticipantRow).join(DialogueRow)
         cast: Sequence[Any] = session.exec(participants.where(of_this_run)).all()
         samples = of_run(select(SampleRow.statement_id, SampleRow.kind, SampleRow.status, SampleRow.drop_reason))
@@ -151,12 +178,19 @@ def variety_and_stances(
             hangs_on(col(DuplicateRow.statement_id), run.id)
         )
         clusters = dict(of_columns(session.execute(duplicates)))
+        # As columns: the statements of 10,000 dialogues are 300 MB as objects.
+        statements = sqlalchemy.select(*SPOKEN).join(TurnRow, col(TurnRow.id) == col(StatementRow.turn_id))
+        statements = statements.join(DialogueRow, col(DialogueRow.id) == col(TurnRow.dialogue_id))
+        statements = statements.where(of_this_run, counting(run)).order_by(
+            col(DialogueRow.number), col(TurnRow.position), func.length(StatementRow.id), col(StatementRow.id)
+        )
+        rows = of_columns(session.execute(statements))
     kept = Counter(statement for statement, _, status, _ in outcomes if status == "kept")
     accepted = {s for s, _, status, reason in outcomes if status == "kept" or reason in AFTER_VERIFYING}
     accepted |= clusters.keys()
     seeds = {person.dialogue_id: seed for _, seed, person in cast}
-    spoken, opinions = [], Counter[tuple[str, str]]()
-    for row in statements:
+    spoken, opinions = list[AcceptedStatement](), Counter[tuple[str, str]]()
+    for row in rows:
         dialogue = dialogue_of(row.turn_id)
         if dialogue not in seeds:
             raise StoreError(f"statement {row.id[:120]!r} hangs on no dialogue of its run; that is damage")
@@ -166,9 +200,10 @@ def variety_and_stances(
             seed, persona, text = seeds[dialogue], row.persona_key, row.first_person
             spoken.append(
                 AcceptedStatement(
-                    dialogue, seed, row.culture, persona, text, row.id in kept, clusters.get(row.id, row.id)
+                    intern(dialogue), seed, intern(row.culture), intern(persona), text,
+                    row.id in kept, clusters.get(row.id, row.id),
                 )
-            )
+            )  # fmt: skip
     cells = cells_of(edition, [(seed, person) for _, seed, person in cast], opinions)
     fits = {(cell.seed, cell.country): cell.fits(run.seed) for cell in cells}
     seats: dict[str, Counter[str]] = defaultdict(Counter)
@@ -258,20 +293,20 @@ def meaning_of(
         identity = identity_of(parse(name, "embedder"))
     except UsageError as error:
         raise StoreError(f"run {run.id} is damaged: {error}; `culturepark doctor` lists all damage") from None
-    questions = [seed.question for seed in edition.scenario.seeds]
-    wanted = [*texts, *questions] if identity and texts else []
-    by_text = vectors.best_known(store, identity or "", wanted)[1]
-    known = sum(text in by_text for text in texts)
-    if known and known == len(texts) and len({len(vector) for vector in by_text.values()}) > 1:
-        known = 0  # vectors of two models under one name cannot be compared
-    available = VectorsKnown(embedder=name, known=known, of=len(texts))
-    if not texts or known < len(texts):
+    available = VectorsKnown(embedder=name, known=0, of=len(texts))
+    if not identity or not texts:
         return None, available
-    asked = [by_text[text] for text in questions if text in by_text]
+    made, known = vectors.matrix(store, identity, texts)
+    available = available.model_copy(update={"known": known})
+    if made is None:
+        return None, available
+    questions, _ = vectors.matrix(store, identity, [seed.question for seed in edition.scenario.seeds])
+    if questions is not None and questions.shape[1] != made.shape[1]:
+        questions = None
     return (
         Meaning(
-            unit_rows(np.stack([by_text[text] for text in texts])),
-            unit_rows(np.stack(asked)) if len(asked) == len(questions) else None,
+            made,
+            questions,
             threshold_of(run, edition) or band(method_of(name), languages_of(edition)[0])[1],
             load_language(languages_of(edition)[0]),
         ),

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from itertools import islice
 
 import numpy as np
@@ -55,7 +54,13 @@ class Voice:
 
 
 def voice(
-    vectors: Vectors, people: Sequence[str], talks: Sequence[str], seeds: Sequence[str], *parts: object
+    vectors: Vectors,
+    people: Sequence[str],
+    talks: Sequence[str],
+    seeds: Sequence[str],
+    *parts: object,
+    places: Sequence[int] | NDArray[np.int_] | None = None,
+    topics: Mapping[str, Vectors] = {},
 ) -> Voice | None:
     """Compare people's talks with their own and with others'.
 
@@ -64,14 +69,17 @@ def voice(
     because of the topic.
 
     Args:
-        vectors: shape (n, d), from `without_topics`.
-        people, talks, seeds: of each statement.
+        vectors: shape (n, d), of all statements.
+        people, talks, seeds: of each statement that is compared.
+        places: of these statements among the vectors; None where they are all of them.
+        topics: from `topics_of`; without, the vectors are those of `without_topics`.
 
     Returns:
         None if there are too few talks.
     """
     units: dict[tuple[str, str, str], list[int]] = {}
-    for index, unit in enumerate(zip(people, talks, seeds, strict=True)):
+    indices = range(len(vectors)) if places is None else places
+    for index, unit in zip(indices, zip(people, talks, seeds, strict=True), strict=True):
         units.setdefault(unit, []).append(index)
     keys = sorted(units)
     random = generator("voice", *parts)
@@ -80,7 +88,8 @@ def voice(
     talks_by_person = Counter(person for person, _, _ in keys)
     if len(keys) < FEWEST_TALKS or sum(count >= TALKS_EACH for count in talks_by_person.values()) < 2:
         return None
-    means = unit_rows(np.stack([vectors[units[key]].mean(axis=0) for key in keys]))
+    none = np.zeros(vectors.shape[1], vectors.dtype)
+    means = unit_rows(np.stack([vectors[units[key]].mean(axis=0) - topics.get(key[2], none) for key in keys]))
     part = 2 if len({seed for _, _, seed in keys}) > 1 else 1
     numbers = {name: number for number, name in enumerate(dict.fromkeys(key[part] for key in keys))}
     block = np.array([numbers[key[part]] for key in keys])
@@ -99,6 +108,12 @@ def voice(
     shuffled = [likeness(random.permutation(speakers)) for _ in range(SHUFFLES)]
     chance = (1 + sum(same - different >= own - others - 1e-6 for same, different in shuffled)) / (1 + SHUFFLES)
     return Voice(own, others, chance, len(keys))
+
+
+def topics_of(vectors: Vectors, seeds: Sequence[str]) -> dict[str, Vectors]:
+    """Return the mean of all statements on each question."""
+    about = np.array(seeds, object)
+    return {seed: vectors[about == seed].mean(axis=0) for seed in dict.fromkeys(seeds)}
 
 
 def without_topics(vectors: Vectors, seeds: Sequence[str]) -> Vectors:
@@ -134,9 +149,13 @@ def find_shared(
     nearest = np.full(len(texts), np.nan, np.float32)
     culture_of, about = np.array(cultures, object), np.array(seeds, object)
 
-    @cache
+    readings: dict[int, Reading] = {}
+    """Of the statements on one question."""
+
     def reading(index: int) -> Reading:
-        return read(key(texts[index]), language)
+        if index not in readings:
+            readings[index] = read(key(texts[index]), language)
+        return readings[index]
 
     def same(one: int, other: int) -> bool:
         if texts[one] == texts[other]:
@@ -145,6 +164,7 @@ def find_shared(
 
     for seed in dict.fromkeys(seeds):
         here = np.flatnonzero(about == seed)
+        readings.clear()
         for culture in dict.fromkeys(culture_of[here]):
             own, others = here[culture_of[here] == culture], here[culture_of[here] != culture]
             if not len(others):

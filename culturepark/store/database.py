@@ -35,24 +35,13 @@ from culturepark.models.extras import how_to_install
 from culturepark.redact import redact, remember
 from culturepark.shortage import shortage
 from culturepark.store.locks import Inode, held_by_range, inode_of, users
+from culturepark.store.watches import watch
 
 DEFAULT_URL = "sqlite:///runs/culturepark.db"
 REVISIONS = (
-    "0001",
-    "0002",
-    "0003",
-    "0004",
-    "0005",
-    "0006",
-    "0007",
-    "0008",
-    "0009",
-    "0010",
-    "0011",
-    "0012",
-    "0016",
-    "0017",
-)
+    "0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009", "0010", "0011", "0012", "0016", "0017",
+    "0018",
+)  # fmt: skip
 """Schema versions that this program knows, oldest first; a test holds them against the migration files."""
 
 BUSY_SECONDS: float = 30
@@ -315,6 +304,7 @@ class Database:
             version = self._version(connection)  # another process may have been faster
             if version != REVISIONS[-1]:
                 migrate(connection)
+                watch(connection)
 
     def _take_old_rows_apart(self) -> None:
         """Store requests of an older version in pieces. Who may not write the file reads them as they are."""

@@ -1,23 +1,33 @@
-"""The lines of the first screen, read from an SQLite file without SQLAlchemy, whose import takes most of the start-up.
+"""What is read from an SQLite file without SQLAlchemy, whose import takes most of the start-up.
 
-The functions return None if anything is unexpected: the store is then asked, which has messages for errors. The screen
-reads its lines again from the store once that is imported.
+That is the first screen, the list of runs, and the figures of a run where they are kept. The functions return None if
+anything is unexpected: the store is then asked, which has messages for errors. The screen reads its lines again from
+the store once that is imported.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
+import shlex
 import sqlite3
 from collections import defaultdict
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, fields
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import quote, unquote
 
+from culturepark import __version__
+
 PREFIX = "sqlite:///"
+PLAIN = re.compile(r"sqlite:///[\w./-]+")
+"""URLs that are shown as they are written."""
+WHERE = "\ue000"
+"""Stands in kept lines for the option that names the store."""
 MOST = 100
 """Lines of a first screen at most."""
 
@@ -162,6 +172,145 @@ def shown(db: sqlite3.Connection, run_id: str) -> Shown | None:
         for name, number, key, status, why, parent in rows
     ]
     return Shown(run, tuple(map(str, ids)), tuple(lines))
+
+
+# --- figures of a run ------------------------------------------------------------------------------
+
+
+@cache
+def made_by() -> str:
+    """Return what reckons figures here: the version of the program, and the state of the modules of `stats`.
+
+    Figures of another version are reckoned anew. The modules count too, for those who change them.
+    """
+    state = hashlib.sha256()
+    for module in sorted((Path(__file__).parents[1] / "stats").glob("*.py")):
+        status = module.stat()
+        state.update(f"{module.name} {status.st_size} {status.st_mtime_ns}\n".encode())
+    return f"{__version__} {state.hexdigest()[:16]}"
+
+
+TALLY = (
+    "SELECT tally.document, tally.lines, tally.complete FROM tally WHERE tally.run_id = ? AND tally.made_by = ? "
+    "AND NOT EXISTS (SELECT 1 FROM evaluation WHERE evaluation.id = tally.run_id)"
+)
+
+
+def figures(url: str, run_id: str) -> str | None:
+    """Return the kept figures of a run as JSON text.
+
+    Args:
+        run_id: an id, a name, or `last`.
+    """
+    found = look(url, lambda db: kept(db, run_id))
+    return found[0] if found else None
+
+
+def figure_lines(url: str, run_id: str, which: str, default_url: str) -> list[str] | None:
+    """Return the lines of a run's kept figures.
+
+    Lines of figures that lack something say what is installed here, and are made anew.
+
+    Args:
+        which: `short`, or `all` with every stance.
+        default_url: the store that needs no option in the commands that lines name.
+    """
+    if not PLAIN.fullmatch(url) or not (found := look(url, lambda db: kept(db, run_id))) or not found[2]:
+        return None
+    where = "" if url == default_url else f" --store {shlex.quote(url)}"
+    lines = json.loads(found[1])[which]
+    return [str(line).replace(WHERE, where) for line in lines]
+
+
+def kept(db: sqlite3.Connection, name: str) -> tuple[str, str, int] | None:
+    if name == "last":
+        row = db.execute(RUNS + ANSWERED + NEWEST, (1,)).fetchone()
+    else:
+        by_id = "SELECT id FROM run WHERE id = ?", (name,)
+        row = db.execute(*by_id).fetchone() or db.execute("SELECT id FROM run WHERE name = ?", (nfc(name),)).fetchone()
+    found = db.execute(TALLY, (row[0], made_by())).fetchone() if row else None
+    if not found or not (isinstance(found[0], str) and isinstance(found[1], str)):
+        return None
+    return str(found[0]), str(found[1]), int(found[2])
+
+
+def nfc(name: str) -> str:
+    import unicodedata
+
+    return unicodedata.normalize("NFC", name)
+
+
+# --- the list of runs ------------------------------------------------------------------------------
+
+LISTED = (
+    "SELECT id, name, note, scenario_name, status, stop_reason, models, seed, created_at, finished_at FROM run "
+    "ORDER BY created_at DESC, id DESC LIMIT ?"
+)
+KEPT = "SELECT count(*) FROM sample WHERE status = 'kept' AND id > ? AND id < ?"
+"""All of it is in an index: an id is below a run's if it lies between the id with a dot and with a slash."""
+TYPES: tuple[tuple[type, bool], ...] = (
+    (str, False), (str, True), (str, True), (str, False), (str, False), (str, True), (str, False), (int, False),
+    (str, False), (str, True),
+)  # fmt: skip
+"""Of the columns, and whether they may be null."""
+
+
+def schema() -> str:
+    """Return the newest schema that this program knows."""
+    return max(path.name for path in (Path(__file__).parent / "migrations" / "versions").glob("[0-9]*.py"))[:4]
+
+
+def listed(url: str, limit: int | None = None) -> list[dict[str, Any]] | None:
+    """Return runs as `store.runs.runs` does; None if the schema is another, or an evaluation is under way."""
+    return look(url, lambda db: list_of(db, limit))
+
+
+def list_of(db: sqlite3.Connection, limit: int | None) -> list[dict[str, Any]] | None:
+    if db.execute("SELECT version_num FROM alembic_version").fetchone() != (schema(),):
+        return None
+    counts: dict[str, list[int]] = defaultdict(lambda: [0, 0])
+    for run_id, status, count in db.execute("SELECT run_id, status, count(*) FROM dialogue GROUP BY run_id, status"):
+        counts[run_id][0] += count
+        counts[run_id][1] += count if status == "done" else 0
+    parents = dict(db.execute("SELECT run_id, parent_id FROM dialogue WHERE parent_id IS NOT NULL ORDER BY run_id"))
+    suites = dict(db.execute("SELECT id, suite_id FROM evaluation"))
+    runs = []
+    for row in db.execute(LISTED, (-1 if limit is None else limit,)):
+        for value, (kind, nullable) in zip(row, TYPES, strict=True):
+            if not isinstance(value, kind) and not (value is None and nullable):
+                return None
+        run_id, name, note, scenario, status, stop_reason, models, seed, created_at, finished_at = row
+        answers = None
+        if run_id in suites:
+            if status != "done":
+                return None
+            query = "SELECT count(*) FROM answer WHERE evaluation_id = ?"
+            (answers,) = db.execute(query, (run_id,)).fetchone()
+        (kept_samples,) = db.execute(KEPT, (f"{run_id}.", f"{run_id}/")).fetchone()
+        runs.append(
+            {
+                "run": run_id,
+                "name": name,
+                "note": note,
+                "scenario": scenario,
+                "status": status,
+                "stop_reason": stop_reason,
+                "dialogues": counts[run_id][0],
+                "dialogues_done": counts[run_id][1],
+                "samples_kept": kept_samples,
+                "suite": suites.get(run_id),
+                "answers": answers,
+                "models": json.loads(models),
+                "seed": seed,
+                "created_at": created_at,
+                "finished_at": finished_at,
+                "parent": parents.get(run_id),
+            }
+        )
+    return runs
+
+
+# --- values ----------------------------------------------------------------------------------------
 
 
 def checked(line: Any) -> Any:

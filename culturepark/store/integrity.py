@@ -15,7 +15,9 @@ from typing import Any, TypeVar, get_args
 
 import sqlalchemy
 from pydantic import ValidationError
-from sqlalchemy import Row, TypeDecorator, event, exists, func, inspect
+from sqlalchemy import Boolean, Row, TypeDecorator, event, exists, func, inspect
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.functions import FunctionElement
 from sqlmodel import Session, SQLModel, col, select
 
 from culturepark.catalog import Framing
@@ -72,6 +74,7 @@ from culturepark.store.tables import (
     StatementRenderingRow,
     StatementRow,
     SuiteRow,
+    TallyRow,
     TrainedRow,
     TurnRow,
     VectorRow,
@@ -99,6 +102,7 @@ JSON: dict[type[SQLModel], dict[str, type | tuple[type, ...]]] = {
     AnswerRow: {"shown": list, "probabilities": dict},
     ScoreRow: {"detail": (str, bool, int, float, list, dict)},
     ArtefactRow: {"settings": dict, "figures": dict},
+    TallyRow: {"document": dict, "lines": dict},
 }
 """Columns that hold JSON, and the type it unpacks to."""
 
@@ -295,9 +299,30 @@ def sound(session: Session, table: type[SQLModel], query: Any) -> Iterator[dict[
         yield row
 
 
+class below(FunctionElement[bool]):  # noqa: N801 - a function of SQL
+    """The condition that an id is below another one: of a column, that id with a dot, and the same with a slash."""
+
+    type = Boolean()
+    inherit_cache = True
+
+
+@compiles(below)
+def below_anywhere(condition: below, compiler: Any, **how: Any) -> str:
+    # How text is sorted hangs on the database. LIKE ignores case in SQLite.
+    column, prefix, _ = condition.clauses
+    return str(compiler.process(func.substr(column, 1, func.length(prefix)) == prefix, **how))
+
+
+@compiles(below, "sqlite")
+def below_in_sqlite(condition: below, compiler: Any, **how: Any) -> str:
+    # SQLite sorts ids by their bytes, and finds a part of them in an index; "/" is the byte after ".".
+    column, first, last = (compiler.process(clause, **how) for clause in condition.clauses)
+    return f"({column} > {first} AND {column} < {last})"
+
+
 def hangs_on(column: Any, row_id: str) -> Any:
-    """Return the condition that an id is below another one. LIKE ignores case in SQLite."""
-    return func.substr(column, 1, len(row_id) + 1) == f"{row_id}."
+    """Return the condition that an id is below another one."""
+    return below(column, sqlalchemy.literal(f"{row_id}."), sqlalchemy.literal(f"{row_id}/"))
 
 
 def named(table: type[SQLModel], values: Mapping[str, Any]) -> str:
@@ -319,7 +344,7 @@ TABLES: tuple[type[SQLModel], ...] = (
     RunRow, DialogueRow, ParticipantRow, CallRow, TurnRow, RenderingRow, StatementRow, StatementRenderingRow,
     VerdictRow, DuplicateRow, SampleRow, ReviewRow, SlipRow, ProbeRow, VectorRow, AbilityRow, FitRow, SelectionRow,
     SelectedRow, DrawRow, DrawnRow, SuiteRow, ItemRow, EvaluationRow, AnswerRow, ScoreRow, FigureRow,
-    ArtefactRow, TrainedRow, WorkerRow, ClaimRow, PacedRow, PieceRow,
+    ArtefactRow, TrainedRow, WorkerRow, ClaimRow, PacedRow, PieceRow, TallyRow,
 )  # fmt: skip
 """Each table comes after those that its rows refer to."""
 

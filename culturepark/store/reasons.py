@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
 
 from culturepark.domain import Slip, Turn
 from culturepark.glossary import ACTS, PROVENANCE, ROW_QUESTIONS, SLIP_OUTCOMES, SLIPS, TOLD, in_words
 from culturepark.interface import tr
-from culturepark.store.dialogue_view import Mined, Scene
 from culturepark.terminal.safe import clip, safe
+
+if TYPE_CHECKING:
+    from culturepark.store.dialogue_view import Mined, Scene
 
 BESIDE = (*ROW_QUESTIONS, "carried")
 """Criteria by which no statement falls as such: they decide which rows it makes, and where its content comes from."""

@@ -145,7 +145,7 @@ class DialogueRow(SQLModel, table=True):
     """One conversation about one question."""
 
     __tablename__ = "dialogue"
-    __table_args__ = (UniqueConstraint("run_id", "number"),)
+    __table_args__ = (UniqueConstraint("run_id", "number"), Index("ix_dialogue_run_id_status", "run_id", "status"))
     id: str = Field(primary_key=True, sa_type=Key)
     run_id: str = Field(foreign_key="run.id", index=True)
     number: int
@@ -478,6 +478,7 @@ class SampleRow(SQLModel, table=True):
     """One statement in one shape: a row to train on, if it is kept."""
 
     __tablename__ = "sample"
+    __table_args__ = (Index("ix_sample_status_id", "status", "id"),)
     id: str = Field(primary_key=True, sa_type=Key)
     statement_id: str = Field(foreign_key="statement.id", index=True)
     culture: str = Field(index=True)
@@ -806,6 +807,23 @@ class PacedRow(SQLModel, table=True):
     """When it was made: seconds since 1970, by the server's clock."""
     tokens: int = Field(sa_type=BigInteger)
     """What it used; until it is answered, an estimate."""
+
+
+class TallyRow(SQLModel, table=True):
+    """The figures of a run as they were last reckoned. Triggers delete it when a row changes that they rest on."""
+
+    __tablename__ = "tally"
+    run_id: str = Field(primary_key=True, sa_type=Key)
+    complete: int = Field(index=True)
+    """1 if nothing was missing that may still come, such as a vector; else 0."""
+    made_by: str
+    """The version of culturepark that reckoned them, and a digest of its modules; another one reckons them anew."""
+    token: str
+    """Drawn when reckoning began, so that figures are kept only if no row has changed since; empty once they are."""
+    document: str | None = Field(default=None, sa_type=Json)
+    """JSON: what `culturepark stats --json` prints. Null while it is reckoned, or where that was interrupted."""
+    lines: str | None = Field(default=None, sa_type=Json)
+    """JSON: the lines that `culturepark stats` prints, short and with all stances."""
 
 
 class VectorRow(SQLModel, table=True):

@@ -7,7 +7,7 @@ vector is computed again.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import col, func, select
 
 from culturepark.errors import BadAnswer
-from culturepark.models.embedder import Embedder, Endpoint, Vectors
+from culturepark.models.embedder import Embedder, Endpoint, Vectors, unit_rows
 from culturepark.store import integrity
 from culturepark.store.store import Store
 from culturepark.store.tables import VectorRow
@@ -71,6 +71,35 @@ def best_known(store: Store, embedder: str, texts: Sequence[str]) -> tuple[str, 
     return max(choice, key=lambda pair: len(pair[1]), default=(embedder, {}))
 
 
+def matrix(store: Store, embedder: str, texts: Sequence[str]) -> tuple[Vectors | None, int]:
+    """Return the cached vectors of texts, and how many texts have one.
+
+    The model is chosen as `best_known` does, and each vector is read into its row: many texts are in memory once.
+
+    Returns:
+        shape (len(texts), d), unit rows, or None if one is missing or they are of different sizes.
+    """
+    rows: dict[str, list[int]] = {}
+    for place, text in enumerate(texts):
+        rows.setdefault(digest_of(text), []).append(place)
+    names = [name for name in embedders(store) if name == embedder or name.startswith(f"{embedder} ")]
+    best: tuple[Vectors | None, int] = None, 0
+    for name in names:
+        made: Vectors | None = None
+        found, sizes = 0, set()
+        for digest, vector in each_known(store, name, list(rows)):
+            if made is None:
+                made = np.zeros((len(texts), len(vector)), np.float32)
+            sizes.add(len(vector))
+            found += len(rows[digest])
+            if len(vector) == made.shape[1]:
+                made[rows[digest]] = unit_rows(vector[None])[0]
+        if found > best[1]:
+            whole = found == len(texts) and len(sizes) == 1
+            best = (made if whole else None), (0 if found == len(texts) and not whole else found)
+    return best
+
+
 def embedders(store: Store) -> list[str]:
     """Return all embedders with cached vectors. Each query reads one entry of the index, and no rows."""
     names: list[str] = []
@@ -84,17 +113,20 @@ def embedders(store: Store) -> list[str]:
 
 def known(store: Store, embedder: str, texts: Sequence[str]) -> dict[str, Vectors]:
     """Return the cached and undamaged vectors of one embedder, each of shape (d,)."""
-    vectors: dict[str, Vectors] = {}
     text_of = {digest_of(text): text for text in texts}
+    return {text_of[digest]: vector for digest, vector in each_known(store, embedder, list(text_of))}
+
+
+def each_known(store: Store, embedder: str, digests: Sequence[str]) -> Iterator[tuple[str, Vectors]]:
+    """Yield digests of texts with the cached and undamaged vectors of one embedder, each of shape (d,)."""
     query = select(VectorRow.text_sha256, VectorRow.vector, VectorRow.checksum).where(VectorRow.embedder == embedder)
     with store.database.reading() as session:
-        for page in integrity.pages(list(text_of), AT_ONCE):
+        for page in integrity.pages(digests, AT_ONCE):
             for digest, blob, checksum in session.exec(query.where(col(VectorRow.text_sha256).in_(page))):
                 if checksum == integrity.checksum({"embedder": embedder, "text_sha256": digest, "vector": blob}):
                     vector = unpacked(blob)
                     if np.isfinite(vector).all():
-                        vectors[text_of[digest]] = vector
-    return vectors
+                        yield digest, vector
 
 
 def remember(store: Store, embedder: str, vectors: Mapping[str, Vectors]) -> dict[str, Vectors]:

@@ -967,10 +967,13 @@ def test_a_store_from_before_the_checks_is_brought_up_to_date_with_its_verdicts(
         for name in (
             "ability", "fit", "slip", "probe", "selected", "selection", "drawn", "draw", "rendering",
             "statement_rendering", "figure", "score", "answer", "evaluation", "item", "suite", "trained", "artefact",
-            "claim", "worker", "paced",
+            "claim", "worker", "paced", "tally",
         ):  # fmt: skip
             db.execute(f"DROP TABLE {name}")
-        db.execute("DROP INDEX ix_dialogue_parent_id")
+        for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
+            db.execute(f"DROP TRIGGER {name}")
+        for name in ("dialogue_parent_id", "dialogue_run_id_status", "sample_status_id"):
+            db.execute(f"DROP INDEX ix_{name}")
         db.execute("UPDATE call_log SET request = (SELECT request FROM call WHERE call.id = call_log.id)")
         db.execute("DROP VIEW call")
         db.execute("DROP INDEX ix_call_log_unpacked")

@@ -22,8 +22,9 @@ from culturepark.export.writer import export
 from culturepark.mine.nearest_norms import nearest, ranked
 from culturepark.mine.plan import halved, topics_named
 from culturepark.run.plan import Settings
-from culturepark.store.lineage import Trace, trace
+from culturepark.store.lineage import trace
 from culturepark.store.tables import DialogueRow, StatementRow, TurnRow
+from culturepark.store.traced import Trace
 from tests.mine.mines import (
     Function,
     Mined,

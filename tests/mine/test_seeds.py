@@ -19,8 +19,9 @@ from culturepark.models.embedder import Lexical
 from culturepark.models.spec import LEXICAL
 from culturepark.run.plan import Settings
 from culturepark.stats.compare import compare
-from culturepark.store.lineage import Trace, trace
+from culturepark.store.lineage import trace
 from culturepark.store.tables import CallRow, DialogueRow, SampleRow, TurnRow, VerdictRow
+from culturepark.store.traced import Trace
 from tests.mine.mines import (
     always,
     answers_by_cell,

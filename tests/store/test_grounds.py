@@ -12,9 +12,10 @@ from culturepark.domain import Statement
 from culturepark.store.dialogue_view import Scenes
 from culturepark.store.grounds import card_line, facts
 from culturepark.store.integrity import Checkup
-from culturepark.store.lineage import Trace, trace, trace_statement
+from culturepark.store.lineage import trace, trace_statement
 from culturepark.store.reasons import no_sample
 from culturepark.store.tables import SampleRow
+from culturepark.store.traced import Trace
 from tests.support.fakes import ELIF, JENNA, Held, edition
 from tests.support.grounded import CARDS, EXCEPTION, JENNAS, MADE_UP, QUESTION, TEA, UNKNOWN, UNLIKE, grounded
 

@@ -74,6 +74,7 @@ TABLES = [
     "paced",
     "call_log",
     "piece",
+    "tally",
 ]
 
 

@@ -7,24 +7,23 @@ schema before, brought up to date, with a row in each table that is new.
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from sqlmodel import select
-
+from culturepark.store import tallies
 from culturepark.store.database import REVISIONS
 from culturepark.store.store import Store
-from culturepark.store.tables import PieceRow
 
 HERE = Path(__file__).parent
 
 
 def add_new_rows(store: Store) -> None:
-    """What the newest schema holds and the one before did not: requests in pieces, which opening it has made."""
-    with store.database.reading() as session:
-        assert session.exec(select(PieceRow)).first()
+    """What the newest schema holds and the one before did not."""
+    figures = {"run": "old"}
+    tallies.keep(store, "old", tallies.begin(store, "old"), json.dumps(figures), '{"short": [], "all": []}', True)
 
 
 def make() -> None:
