@@ -28,10 +28,10 @@ SCENARIO = str(HERE.parent / "scenarios" / "quickstart.yaml")
 BARE = {"python -c pass": ["-c", "pass"], "culturepark --help": ["-m", "culturepark", "--help"]}
 SEARCH = """
 import sys
-from culturepark.store.search import search
+from culturepark.store.search import Lists
 from culturepark.store.store import Store
 store = Store(sys.argv[1])
-print(sum(1 for _ in search(store, sys.argv[2], "ashamed neighbour")))
+print(sum(1 for _ in Lists(store, sys.argv[2]).search("ashamed neighbour")))
 """
 
 

@@ -110,7 +110,9 @@ def fill(path: Path, kept: int) -> None:
         rows = [row for number in batch for row in dialogue(number, edition, people)]
         with store.database.writing() as session:
             for table in tables:
-                session.execute(insert(table), [row for of, row in rows if of is table])
+                # Requests are taken apart when the store is opened next, as those of an older version are.
+                into = SQLModel.metadata.tables["call_log"] if table is CallRow else table
+                session.execute(insert(into), [row for of, row in rows if of is table])
         repeats += [row for of, row in rows if of is DuplicateRow]
         seed_of = {row["id"]: str(row["seed_key"]) for of, row in rows if of is DialogueRow}
         said = {
@@ -124,6 +126,7 @@ def fill(path: Path, kept: int) -> None:
         last = f"{RUN}.d{count + 1}."
         session.execute(insert(DuplicateRow), [row for row in repeats if not str(row["cluster_id"]).startswith(last)])
     store.close()
+    Store(f"sqlite:///{path}").close()
 
 
 if __name__ == "__main__":
