@@ -73,6 +73,18 @@ Measure = Literal["stance", "understanding"]
 answer; `understanding`: with and without the talk, a reader predicts what each person would do in a new situation."""
 Stage = Literal["seat", "dialogue", "examine", "extract", "verify", "measure", "dedup", "render", "samples"]
 """A step of a run. The first and the last two are done once for all dialogues."""
+BATCHES: Mapping[str, tuple[str, ...]] = {
+    "seat": ("seat",),
+    "dialogue": ("dialogue",),
+    "extract": ("examine", "extract"),
+    "verify": ("verify",),
+    "judge": ("check",),
+    "measure": ("measure",),
+}
+"""What may be asked in batches, by the word for it -> the stages of the calls. Requests of other stages are few, and
+each hangs on the one before."""
+ALL, NONE = "all", "none"
+"""Stand for all of these words, and for none of them."""
 Mined = Literal["delegate", "main"]
 """Role of a speaker whose words are mined."""
 Origin = Literal["model", "picked", "cue", "fallback", "typed", "edited"]

@@ -5,19 +5,21 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 
 from culturepark.cli.options import store_option
 from culturepark.cli.progress import watching
 from culturepark.cli.roles import warn_of_unknown_prices
 from culturepark.dialogue.protocol import Protocol, protocol_of
-from culturepark.domain import Status
+from culturepark.domain import ModelRole, Status
 from culturepark.errors import BudgetReached, CultureparkError, Interrupted, UsageError
 from culturepark.ids import is_run_id
 from culturepark.models.kinds import is_scripted, is_tiny
+from culturepark.models.spec import ModelSpec
 from culturepark.models.trust import Trust
 from culturepark.run import Watcher
+from culturepark.run.batching import check_batches
 from culturepark.run.pipeline import Run, still_open
 from culturepark.run.plan import with_concurrency
 from culturepark.run.workers import Alone, Workers, is_over, may_be_shared
@@ -41,6 +43,17 @@ def check_run_id(run_id: str | None) -> None:
     """
     if run_id and not is_run_id(run_id):
         raise UsageError("--run-id: letters, digits, - and _, at most 100 of them, and not `last`")
+
+
+def check_batches_now(words: Sequence[str], models: Mapping[ModelRole, ModelSpec], trust: Trust) -> None:
+    """Ask before anything is begun whether the endpoints take batches; nothing is asked where none are wanted.
+
+    Raises:
+        UsageError: if one takes none.
+        ModelError: if one cannot be asked.
+    """
+    if words:
+        asyncio.run(check_batches(words, models, trust))
 
 
 def check_ended(store: Store, row: RunRow) -> None:

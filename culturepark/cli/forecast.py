@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from culturepark.dialogue.casting import plan
 from culturepark.domain import Edition, ModelRole
@@ -20,15 +20,26 @@ from culturepark.store.store import Store
 from culturepark.terminal.safe import out, safe, tell, write
 
 MOST_PAST_RUNS = 10
+DAY = 24
+"""Hours after which a service gives up on a batch."""
 
 
 def show_forecast(
-    edition: Edition, models: Mapping[ModelRole, ModelSpec], seed: int, store_url: str, as_json: bool
+    edition: Edition,
+    models: Mapping[ModelRole, ModelSpec],
+    seed: int,
+    store_url: str,
+    as_json: bool,
+    batched: Sequence[str] = (),
 ) -> int:
+    """
+    Args:
+        batched: what is asked in batches.
+    """
     past: list[Past] = []
     if exists(store_url):
         past = past_runs(lambda: Store(store_url, must_exist=True), edition.scenario.protocol, models)
-    figures = forecast(plan(edition, seed, known(edition)), edition.scenario, models, past)
+    figures = forecast(plan(edition, seed, known(edition)), edition.scenario, models, past, batched)
     if as_json:
         write(json.dumps(figures.model_dump()))
         return 0
@@ -41,6 +52,12 @@ def show_forecast(
         console.print(f"{name:>18}  {ends}")
     if figures.measure_calls:
         console.print(f"{'to measure talks':>18}  {figures.measure_calls:,} of the calls")
+    if figures.batches:
+        low, high = figures.batches
+        console.print(
+            f"{'batches':>18}  {low:,} to {high:,}, one after the other; each takes minutes to hours, at most {DAY} h",
+            soft_wrap=True,
+        )
     if past:
         ids = ", ".join(run.run_id for run in past[:3]) + (", ..." if len(past) > 3 else "")
         console.print(f"{'judged by':>18}  {ids}", soft_wrap=True)

@@ -88,6 +88,17 @@ Endpoints = Annotated[
 ]
 
 
+Batch = Annotated[
+    str | None,
+    typer.Option(
+        "--batch",
+        metavar="STAGES",
+        help="Ask in batches, at half the price and within a day: seat, dialogue, extract, verify, judge, measure, "
+        "with commas between; all, or none.",
+    ),
+]
+
+
 def store_option(store: "Store") -> str:
     """Return the option that names the store, with a space before it; nothing for the default store."""
     import shlex

@@ -11,6 +11,7 @@ from culturepark.cli.options import (
     ALONE,
     STORE,
     UNLIMITED,
+    Batch,
     Endpoints,
     Fleet,
     Json,
@@ -63,6 +64,7 @@ def simulate(
         int | None, typer.Option(min=1, max=512, help="Requests in flight at once (4 local, 16 remote).")
     ] = None,
     limits: Limits = UNLIMITED,
+    batch: Batch = None,
     until: Annotated[Until, typer.Option(help="Last stage to do.")] = "samples",
     run_id: Annotated[str | None, typer.Option(metavar="ID", help="Name the run; if it exists, go on with it.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Forecast calls, tokens and cost; ask nothing.")] = False,
@@ -85,12 +87,13 @@ def simulate(
     """Hold the dialogues of a scenario and distil them into samples."""
     from culturepark.catalog import scenarios
     from culturepark.cli.consent import trust_in
-    from culturepark.cli.execution import carry_on, check_run_id
+    from culturepark.cli.execution import carry_on, check_batches_now, check_run_id
     from culturepark.dialogue.casting import plan
     from culturepark.errors import Lacking, Unreachable, UsageError
     from culturepark.models import prices
     from culturepark.models.registry import check_here, check_specs
     from culturepark.models.spec import parse_roles
+    from culturepark.run.batching import parse_batch, specs_in_batches
     from culturepark.run.plan import (
         Settings,
         check_interpreter,
@@ -117,6 +120,10 @@ def simulate(
         raise UsageError("--page: a file; stdout has the rows")
     edition = scenarios.load_edition(scenarios.find(scenario), dialogues)
     models = with_interpreter(parse_roles(model, roles or []), edition)
+    batched = parse_batch("none" if batch is None else batch)
+    if preview and batched:
+        raise UsageError("--preview shows rows at once, and a batch may take a day: leave out one of the two")
+    specs_in_batches(batched, models)
     prices.table()  # an error in the price list is reported now, and not at the first answer
     if dry_run:
         from culturepark.cli.forecast import show_forecast
@@ -130,15 +137,17 @@ def simulate(
             check_here(models[role] for role in roles_until(until, edition.scenario, models))
         except (Lacking, Unreachable) as error:
             tell(f"{ends}: {safe(error)}")
-        return show_forecast(edition, models, seed, store_url, as_json)
+        return show_forecast(edition, models, seed, store_url, as_json, batched)
     check_interpreter(models, edition)
     if foreign := unscripted(models, edition):
         tell(f"note: {foreign}")
     trust = trust_in(models.values(), [])
     check_specs(models, roles_until(until, edition.scenario, models), trust)
+    check_batches_now(batched, models, trust)
     settings = Settings(
         concurrency=concurrency or (16 if models["speaker"].remote else 4),
         until=until,
+        batch=batched,
         **(edition.scenario.limits.model_dump() | limits.given),
     )
     # Before there is a store: a scenario with nothing to talk about leaves nothing behind.
@@ -175,6 +184,7 @@ def resume(
     endpoints: Endpoints = None,
     store_url: StoreUrl = STORE,
     limits: Limits = UNLIMITED,
+    batch: Batch = None,
     until: Annotated[
         Until | None, typer.Option(help="Last stage to do; else the run's own, and of one that reached it, all.")
     ] = None,
@@ -183,12 +193,13 @@ def resume(
 ) -> int:
     """Finish a run that was stopped or killed; nothing that was answered is asked again."""
     from culturepark.cli.consent import check_used, trust_in
-    from culturepark.cli.execution import carry_on, check_ended, held, protocol_in
+    from culturepark.cli.execution import carry_on, check_batches_now, check_ended, held, protocol_in
     from culturepark.cli.roles import models_for, named_models, threshold_for
     from culturepark.domain import Status
     from culturepark.errors import UsageError
     from culturepark.models import prices
     from culturepark.models.registry import check_specs
+    from culturepark.run.batching import parse_batch
     from culturepark.run.plan import TALKING, models_column, models_of, roles_until, settings_of
     from culturepark.run.workers import check_server, check_shared
     from culturepark.store.integrity import edition_of
@@ -209,19 +220,19 @@ def resume(
         if protocol.evaluates:
             from culturepark.cli.evaluation import resume_evaluation
 
-            if roles or until:
+            if roles or until or batch:
                 raise UsageError(f"{row.id} {protocol.did}: it has no stages, and its answers are one model's")
             return resume_evaluation(store, row, limits, trust, as_json)
         if protocol.merges:
             from culturepark.cli.registry import resume_registry
 
-            if roles or until:
+            if roles or until or batch:
                 raise UsageError(f"{row.id} {protocol.did}: it has no stages, and one model compares them")
             return resume_registry(store, row, limits, trust, as_json)
         if not protocol.holds_dialogues:
             from culturepark.cli.population import resume_people
 
-            if roles or until:
+            if roles or until or batch:
                 raise UsageError(f"{row.id} made people: it has no stages, and its cards are one model's")
             return resume_people(store, row, limits, trust, as_json)
         check_ended(store, row)
@@ -239,11 +250,14 @@ def resume(
             settings = replace(settings, until="samples")
         if until:
             settings = replace(settings, until=until)
+        if batch is not None:
+            settings = replace(settings, batch=parse_batch(batch))
         for role in TALKING:
             if models.get(role) != models_of(row).get(role):
                 raise UsageError(f"--role {role}: a run's talk is one model's; begin another run with another {role}")
         check_used(trust, models.values(), row.id)
         check_specs(models, roles_until(settings.until, edition_of(row).scenario, models), trust)
+        check_batches_now(settings.batch, models, trust)
         for note in notes:
             tell(note)
         store.set_plan(row.id, vars(settings), models_column(models))
@@ -273,6 +287,7 @@ def distill(
     endpoints: Endpoints = None,
     store_url: StoreUrl = STORE,
     limits: Limits = UNLIMITED,
+    batch: Batch = None,
     threshold: Annotated[
         float | None,
         typer.Option(
@@ -286,12 +301,13 @@ def distill(
 ) -> int:
     """Do the later stages again on stored dialogues; earlier verdicts are kept."""
     from culturepark.cli.consent import check_used, trust_in
-    from culturepark.cli.execution import carry_on, check_dialogues, check_ended, held
+    from culturepark.cli.execution import carry_on, check_batches_now, check_dialogues, check_ended, held
     from culturepark.cli.roles import models_for, named_models, role_names, threshold_for
     from culturepark.domain import JUDGES, Status
     from culturepark.errors import UsageError
     from culturepark.models import prices
     from culturepark.models.registry import check_specs
+    from culturepark.run.batching import parse_batch
     from culturepark.run.plan import judges_asked, models_column, settings_of
     from culturepark.store.integrity import edition_of
     from culturepark.store.store import Store
@@ -321,6 +337,9 @@ def distill(
             raise UsageError(f"{row.id} has {len(unfinished)} unfinished dialogues; {first}")
         threshold = threshold or threshold_for(row, models)
         settings = replace(settings_of(row), until="samples", threshold=threshold, **limits.given)
+        if batch is not None:
+            settings = replace(settings, batch=parse_batch(batch))
+        check_batches_now(settings.batch, models, trust)
         rounds = {"extract": stage == "extract", "verify": stage == "verify"}
         store.set_plan(row.id, vars(settings), models_column(models), **rounds)
         return carry_on(store, store.run(row.id), as_json, trust)

@@ -81,6 +81,11 @@ class OpenAIModel:
             ),
         )
 
+    @property
+    def client(self) -> openai.AsyncOpenAI:
+        """The library's client, for other addresses of the same endpoint than that of chats."""
+        return self._client
+
     def body(self, request: Request) -> JsonObject:
         official = self.endpoint.startswith(OPENAI_URL)
         body: JsonObject = {

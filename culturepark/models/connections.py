@@ -59,6 +59,8 @@ class Connection:
     """Added to the body of every chat request."""
     azure: bool = False
     proxy: Proxy | None = None
+    batches: str = ""
+    """The format of its batches (`models/batch_formats`), if it has any; empty if it has none."""
 
     @property
     def key_advice(self) -> str:
@@ -111,7 +113,16 @@ def connection(spec: ModelSpec) -> Connection:
     if not key and azure and (token := key_in("AZURE_OPENAI_AD_TOKEN")):
         key, key_from, header = token, "AZURE_OPENAI_AD_TOKEN", ""
     return Connection(
-        url, key, key_from, header, entry.headers, {**query, **entry.query}, entry.extra, azure, proxy_for(url)
+        url,
+        key,
+        key_from,
+        header,
+        entry.headers,
+        {**query, **entry.query},
+        entry.extra,
+        azure,
+        proxy_for(url),
+        entry.batches or batches_at(url),
     )
 
 
@@ -159,6 +170,12 @@ def url_of_the_environment() -> str:
     """Return `OPENAI_BASE_URL`, checked; empty if it is not set."""
     url = os.environ.get("OPENAI_BASE_URL")
     return check_url(url, "OPENAI_BASE_URL") if url else ""
+
+
+def batches_at(url: str) -> str:
+    """Return the format of a service's batches; empty where its addresses for them are others than OpenAI's."""
+    provider = provider_of(host_of(url))
+    return provider.batches if provider else "openai"
 
 
 def host_of(url: str) -> str:
@@ -260,6 +277,7 @@ class Entry:
     extra: JsonObject = field(default_factory=dict)
     key_env: str = ""
     header: str = ""
+    batches: str = ""
 
 
 def keys_file() -> tuple[Path | None, bool]:
@@ -315,7 +333,9 @@ def flat(table: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any]
             yield before + name, value
 
 
-FIELDS = {"headers": dict, "query": dict, "extra": dict, "key_env": str, "header": str}
+FIELDS = {"headers": dict, "query": dict, "extra": dict, "key_env": str, "header": str, "batches": str}
+BATCHES = ("openai", "anthropic")
+"""Formats of batches that an entry may name."""
 
 
 def endpoints() -> dict[str, Entry]:
@@ -350,6 +370,9 @@ def entry_of(table: Mapping[str, Any], place: str) -> Entry:
         raise UsageError(f"{place}: header: must be the name of a header, as x-api-key")
     if key_env and not re.fullmatch("[A-Za-z_][A-Za-z0-9_]*", key_env):
         raise UsageError(f"{place}: key_env: must be the name of a variable, and not the key itself")
+    batches = table.get("batches", "")
+    if batches and batches not in BATCHES:
+        raise UsageError(f"{place}: batches: must be one of {', '.join(BATCHES)}")
     query = table.get("query", {})
     for name, value in query.items():
         if not isinstance(value, str):
@@ -363,7 +386,8 @@ def entry_of(table: Mapping[str, Any], place: str) -> Entry:
         json.dumps(extra, allow_nan=False)
     except (TypeError, ValueError):
         raise UsageError(f"{place}: extra: must be what JSON can hold; no dates, nan or inf") from None
-    return Entry(place, headers, query, extra, key_env, "" if header.lower() == "authorization" else header)
+    header = "" if header.lower() == "authorization" else header
+    return Entry(place, headers, query, extra, key_env, header, batches)
 
 
 def header_value(name: str, value: object, place: str) -> str:

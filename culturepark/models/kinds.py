@@ -46,6 +46,8 @@ class ModelKind(ABC):
     """Whether requests leave this machine: more go at once, limits a minute hold, and a slow answer counts."""
     paid: bool = False
     """Whether an answer may cost money; its price is looked up by `endpoint` and the model's name."""
+    batches: bool = False
+    """Whether its endpoints may take requests in batches, at half the price."""
     needs_key: bool = False
     """Whether it is an OpenAI-compatible endpoint, whose key and settings come from the user's files."""
     local: bool = False
@@ -255,7 +257,7 @@ class OpenAI(ModelKind):
     """An OpenAI-compatible endpoint."""
 
     name, form = "openai", "openai:NAME[@BASE_URL]"
-    embeds = remote = paid = needs_key = True
+    embeds = remote = paid = needs_key = batches = True
 
     def parse(self, rest: str) -> ModelSpec:
         whole = re.fullmatch(r"(.+?)@(\s*(?i:https?)://.*)", rest, re.DOTALL)  # names may hold @, as Cloudflare's do

@@ -132,6 +132,20 @@ class Order:
         """Called whenever an endpoint could take one more request, and none waits."""
 
 
+class GoesAlone(Exception):
+    """A request that waited for a batch is to be sent by itself after all."""
+
+
+class Batching(Protocol):
+    """A way of sending that holds requests back until there are many; see `models/batch`."""
+
+    def takes(self, asked: Asked, key: tuple[str, str]) -> bool: ...
+    def came_back(self, asked: Asked) -> None: ...
+    def note_length(self, asked: Asked, usage: Usage) -> None: ...
+    async def ask(self, asked: Asked, key: tuple[str, str], call: Call) -> Reply: ...
+    def halt(self, why: CultureparkError) -> None: ...
+
+
 @dataclass
 class Ledger:
     """One run's way to its models."""
@@ -149,6 +163,8 @@ class Ledger:
     notice: Callable[[str], None] = lambda _: None
     """Called with news for a user who waits."""
     order: Order = field(default_factory=Order)
+    batches: Batching | None = None
+    """Sends requests of some stages in batches; None sends all by themselves."""
     paces: dict[str, Pace] = field(default_factory=dict)
     given_up: dict[str, int] = field(default_factory=dict)
     """Requests given up in a row, over all dialogues, by endpoint."""
@@ -184,6 +200,8 @@ class Ledger:
                 patience.reschedule(until)
         for pace in self.paces.values():
             pace.stir()
+        if self.batches:
+            self.batches.halt(self.halted)
 
     async def ask(
         self, model: ChatModel, request: Request, *, stage: str, subject_id: str, prompt_digest: str
@@ -203,31 +221,63 @@ class Ledger:
         whole_text = canonical(whole)
         # The digest of the full request, not of the adapted one: an answer stays found when more is learnt.
         request_digest = digest(model.endpoint, whole_text)
-        asked = Asked(model, stage, str(whole.get("model") or model.spec), whole, pace)
+        asked = Asked(model, stage, str(whole.get("model") or model.spec), whole, pace, whole_text)
         rank = self.order.asks(subject_id, stage, pace)
+        try:
+            return await self._answer_to(asked, request, request_digest, subject_id, prompt_digest, rank)
+        finally:
+            if self.batches:
+                self.batches.came_back(asked)
+
+    async def _answer_to(
+        self,
+        asked: Asked,
+        request: Request,
+        request_digest: str,
+        subject_id: str,
+        prompt_digest: str,
+        rank: Callable[[], Rank],
+    ) -> Reply:
+        model, stage, pace = asked.model, asked.stage, asked.pace
         while True:
             await asyncio.sleep(0)  # stored and scripted answers take no time, and Ctrl-C has to be heard
             if isinstance(self.halted, Interrupted):
                 raise self.halted
             if stored := self.log.answered(subject_id, request_digest):
                 return Reply.of(json.loads(stored.response), stored.usage, stored.call_id)
-            body = asked.adapted(self._abilities_of(asked))
             asked.attempt += 1
-            text = whole_text if body == whole else canonical(body)
+            call = Call(
+                run_id=self.run_id,
+                stage=stage,
+                subject_id=subject_id,
+                model=asked.name,
+                endpoint=model.endpoint,
+                prompt_digest=prompt_digest,
+                request_digest=request_digest,
+                request="",
+                seed=request.seed,
+                attempt=asked.attempt,
+                started_at="",
+            )
+            if self.batches and self.batches.takes(asked, (subject_id, request_digest)):
+                self._may_ask()
+                try:
+                    reply = await self.batches.ask(asked, (subject_id, request_digest), call)
+                except GoesAlone:
+                    asked.alone = True
+                    asked.attempt -= 1
+                    continue
+                except ModelError as error:
+                    pause = self._after_failure(asked, error, asked.sent, Place(time.monotonic()))
+                else:
+                    self._went_well(asked, reply)
+                    return reply
+                await self._rest(pace, pause)
+                continue
+            body = self.adapted(asked)
+            text = asked.text if body == asked.whole else canonical(body)
             async with pace.place(len(text) // 4 + request.max_tokens, self._may_ask, rank) as place:
-                call = Call(
-                    run_id=self.run_id,
-                    stage=stage,
-                    subject_id=subject_id,
-                    model=asked.name,
-                    endpoint=model.endpoint,
-                    prompt_digest=prompt_digest,
-                    request_digest=request_digest,
-                    request=text,
-                    seed=request.seed,
-                    attempt=asked.attempt,
-                    started_at=now(),
-                )
+                call = replace(call, request=text, started_at=now())
                 try:
                     reply = await self._send(model, body, call)
                 except ModelError as error:
@@ -235,14 +285,32 @@ class Ledger:
                 else:
                     place.used(reply.usage.total)
                     pace.went_well(place, stage)
-                    self.given_up[model.endpoint] = 0
-                    self._answering.add(model.endpoint)
-                    self._loading.pop(model.endpoint, None)
-                    self._after_answer(asked, reply)
+                    self._went_well(asked, reply)
                     return reply
-            until = time.monotonic() + pause
-            while (left := until - time.monotonic()) > 0 and not self.halted:
-                await pace.rest(left)
+            await self._rest(pace, pause)
+
+    async def _rest(self, pace: Pace, pause: float) -> None:
+        """Wait so many seconds, or until the run is stopped."""
+        until = time.monotonic() + pause
+        while (left := until - time.monotonic()) > 0 and not self.halted:
+            await pace.rest(left)
+
+    def _went_well(self, asked: Asked, reply: Reply) -> None:
+        endpoint = asked.model.endpoint
+        self.given_up[endpoint] = 0
+        self._answering.add(endpoint)
+        self._loading.pop(endpoint, None)
+        self._after_answer(asked, reply)
+        if self.batches:
+            self.batches.note_length(asked, reply.usage)
+
+    def adapted(self, asked: Asked) -> JsonObject:
+        """Return a request as its endpoint takes it, by what is known now."""
+        return asked.adapted(self._abilities_of(asked))
+
+    def fault_in(self, reply: Reply, body: JsonObject, endpoint: str, name: str) -> ModelError | None:
+        """Return the fault of an answer that came in good order; None if it has none."""
+        return fault_of(reply, body, endpoint, self._read.setdefault((endpoint, name), {}))
 
     async def refuse(self, reply: Reply, guard: str) -> None:
         """Store which guard turned an answer down."""
@@ -319,8 +387,7 @@ class Ledger:
         except Exception as bug:
             await finish(None, f"bug: {type(bug).__name__}")
             raise
-        earlier = self._read.setdefault((model.endpoint, call.model), {})
-        if fault := fault_of(reply, body, model.endpoint, earlier):
+        if fault := self.fault_in(reply, body, model.endpoint, call.model):
             await finish(reply, f"{fault.kind}: {fault}")
             raise fault
         await finish(reply, None)
@@ -446,10 +513,16 @@ class Asked:
     whole: JsonObject
     """The full request, which each attempt adapts to what the endpoint takes."""
     pace: Pace
+    text: str
+    """The full request as canonical JSON."""
     attempt: int = 0
     failures: int = 0
     postponed: int = 0
     """Times that the endpoint said when to come again."""
+    sent: JsonObject = field(default_factory=dict)
+    """The request as a batch sent it last."""
+    alone: bool = False
+    """Whether it waits for no batch any more."""
     trial: tuple[Learnt, str] | None = None
     """A guess at what is refused, with the endpoint's words; kept if the request succeeds without it."""
 

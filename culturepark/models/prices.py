@@ -41,6 +41,14 @@ OWN_SERVERS = {"modal", "databricks"}
 """Services where people serve models of their own."""
 
 
+BATCHED = 0.5
+"""Share of the price that a request in a batch costs, where a list has no price of its own for it.
+
+Source: https://platform.openai.com/docs/guides/batch and https://platform.claude.com/docs/en/about-claude/pricing; the
+services that copy OpenAI's batches say the same of theirs.
+"""
+
+
 class Price(NamedTuple):
     """US dollars per million tokens."""
 
@@ -48,13 +56,17 @@ class Price(NamedTuple):
     cached: float
     completion: float
 
-    def dollars(self, usage: Usage) -> float | None:
+    def dollars(self, usage: Usage, batched: bool = False) -> float | None:
         """Return the cost of a call; None if it is not known how many tokens were sent."""
         if usage.prompt_tokens is None:
             return None
         cached = min(usage.cached_tokens or 0, usage.prompt_tokens)
         sent = (usage.prompt_tokens - cached) * self.prompt + cached * self.cached
-        return (sent + (usage.completion_tokens or 0) * self.completion) / 1e6
+        return (BATCHED if batched else 1) * (sent + (usage.completion_tokens or 0) * self.completion) / 1e6
+
+
+IN_BATCH: Any = {"processing": "batch"}
+"""What genai-prices calls a request in a batch."""
 
 
 class Listed(NamedTuple):
@@ -63,7 +75,7 @@ class Listed(NamedTuple):
     provider: Provider
     model: ModelInfo
 
-    def dollars(self, usage: Usage) -> float | None:
+    def dollars(self, usage: Usage, batched: bool = False) -> float | None:
         """Return the cost of a call; None if a part of it has no known price. Thoughts are part of the completion."""
         from genai_prices import Usage as Counted
 
@@ -75,15 +87,21 @@ class Listed(NamedTuple):
             counts["cache_read_tokens"] = min(usage.cached_tokens, usage.prompt_tokens)
         if usage.reasoning_tokens and usage.reasoning_tokens <= made:
             counts["output_reasoning_tokens"] = usage.reasoning_tokens
+        when = datetime.now(UTC)
+        own = batched and self.model.get_prices(when, IN_BATCH) != self.model.get_prices(when)
         try:
             cost = self.model.calc_price(
-                Counted(**counts), self.provider, genai_request_timestamp=datetime.now(UTC), auto_update_timestamp=None
+                Counted(**counts),
+                self.provider,
+                genai_request_timestamp=when,
+                auto_update_timestamp=None,
+                price_context=IN_BATCH if own else None,
             )
         except (LookupError, ValueError, ArithmeticError):
             return None
         if cost.model_price.input_mtok is None or (made and cost.model_price.output_mtok is None):
             return None
-        return float(cost.total_price)
+        return float(cost.total_price) * (BATCHED if batched and not own else 1)
 
 
 @cache
@@ -123,10 +141,10 @@ def price(endpoint: str, model: str) -> Price | Listed | None:
     return own.get((endpoint, model)) or own.get((endpoint, family)) or listed(endpoint, model)
 
 
-def cost(endpoint: str, model: str, usage: Usage) -> float | None:
-    """Return the US dollars for one call; None if the price is not known."""
+def cost(endpoint: str, model: str, usage: Usage, *, batched: bool = False) -> float | None:
+    """Return the US dollars for one call, by itself or in a batch; None if the price is not known."""
     known = price(endpoint, model)
-    return known.dollars(usage) if known else None
+    return known.dollars(usage, batched) if known else None
 
 
 @cache

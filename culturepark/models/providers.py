@@ -18,10 +18,14 @@ class Provider:
     """The path of the API, added to a base URL without one; empty if there are several."""
     variables: tuple[str, ...]
     """Environment variables that may hold the key, in the order in which they are read."""
+    batches: str = ""
+    """The format of its batches, `openai` or `anthropic`; empty if it has none, or another."""
 
 
 PROVIDERS = (
-    Provider("OpenAI", ("api.openai.com", "eu.api.openai.com", "us.api.openai.com"), "/v1", ("OPENAI_API_KEY",)),
+    Provider(
+        "OpenAI", ("api.openai.com", "eu.api.openai.com", "us.api.openai.com"), "/v1", ("OPENAI_API_KEY",), "openai"
+    ),
     Provider(
         "Azure",
         (
@@ -36,16 +40,16 @@ PROVIDERS = (
         "",
         ("AZURE_OPENAI_API_KEY",),
     ),
-    Provider("Anthropic", ("api.anthropic.com",), "/v1", ("ANTHROPIC_API_KEY",)),
+    Provider("Anthropic", ("api.anthropic.com",), "/v1", ("ANTHROPIC_API_KEY",), "anthropic"),
     Provider("Gemini", ("generativelanguage.googleapis.com",), "/v1beta/openai", ("GEMINI_API_KEY", "GOOGLE_API_KEY")),
     Provider("Mistral", ("api.mistral.ai",), "/v1", ("MISTRAL_API_KEY",)),
     Provider("DeepSeek", ("api.deepseek.com",), "/v1", ("DEEPSEEK_API_KEY",)),
-    Provider("Groq", ("api.groq.com",), "/openai/v1", ("GROQ_API_KEY",)),
+    Provider("Groq", ("api.groq.com",), "/openai/v1", ("GROQ_API_KEY",), "openai"),
     Provider("OpenRouter", ("openrouter.ai",), "/api/v1", ("OPENROUTER_API_KEY",)),
     Provider("Together", ("api.together.xyz", "api.together.ai"), "/v1", ("TOGETHER_API_KEY",)),
     Provider("xAI", ("api.x.ai",), "/v1", ("XAI_API_KEY",)),
     Provider("Fireworks", ("api.fireworks.ai",), "/inference/v1", ("FIREWORKS_API_KEY",)),
-    Provider("Cerebras", ("api.cerebras.ai",), "/v1", ("CEREBRAS_API_KEY",)),
+    Provider("Cerebras", ("api.cerebras.ai",), "/v1", ("CEREBRAS_API_KEY",), "openai"),
     Provider("Hugging Face", ("router.huggingface.co",), "/v1", ("HF_TOKEN",)),
     Provider("NVIDIA", ("integrate.api.nvidia.com",), "/v1", ("NVIDIA_API_KEY",)),
     Provider("Cohere", ("api.cohere.ai", "api.cohere.com"), "/compatibility/v1", ("COHERE_API_KEY", "CO_API_KEY")),

@@ -22,6 +22,9 @@ from culturepark.redact import shortened
 
 MOST_BYTES = 64_000_000
 """Bytes of any answer, as sent and as decompressed. A chat's answer has a closer bound (`replies.most_bytes`)."""
+MOST_OF_RESULTS = 4_000_000_000
+"""Bytes of a file with the results of a batch, which is read line by line."""
+RESULTS = re.compile(r"/files/[^/]+/content$")
 MOST_OF_AN_ERROR = 1_000_000
 """Bytes of an error's body that are read. Its beginning says what is wrong, and the rest is left out."""
 DRAIN_SECONDS = 1.0
@@ -85,6 +88,7 @@ class Body(httpx2.AsyncByteStream):
     def __init__(self, answer: httpx2.Response, request: httpx2.Request) -> None:
         self._answer = answer
         self._asked = request.headers.get("accept-encoding", "")
+        self._most = MOST_OF_RESULTS if RESULTS.search(request.url.path) else MOST_BYTES
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         """
@@ -97,7 +101,7 @@ class Body(httpx2.AsyncByteStream):
             if is_error and read > MOST_OF_AN_ERROR:
                 yield piece[: MOST_OF_AN_ERROR - read] if read - len(piece) < MOST_OF_AN_ERROR else b""
                 return
-            check_size(max(read, self._answer.num_bytes_downloaded), MOST_BYTES)
+            check_size(max(read, self._answer.num_bytes_downloaded), self._most)
             yield piece
 
     async def aclose(self) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from math import ceil, sqrt
 from typing import get_args
 
@@ -21,6 +21,7 @@ from culturepark.languages import judging, load_language
 from culturepark.models import prices, tokens
 from culturepark.models.chat import Usage
 from culturepark.models.spec import ModelSpec
+from culturepark.run.batching import stages_of
 
 Amount = tuple[float, float, float]
 """Calls, prompt tokens, completion tokens."""
@@ -129,21 +130,28 @@ class Forecast(Noun):
     """Those among `calls` that measure the talks (`measure` of a scenario)."""
     cost_usd: tuple[float, float] | None
     """None if a model's price is not known."""
+    batches: tuple[int, int] | None = None
+    """Batches one after the other; None if nothing is asked in batches."""
 
 
 def forecast(
-    plan: Plan, scenario: Scenario, specs: Mapping[ModelRole, ModelSpec], past: Sequence[Past] = ()
+    plan: Plan,
+    scenario: Scenario,
+    specs: Mapping[ModelRole, ModelSpec],
+    past: Sequence[Past] = (),
+    batched: Collection[str] = (),
 ) -> Forecast:
     """
     Args:
+        batched: words of `BATCHES`: what is asked in batches, at another price.
         past: runs of the same protocol with the same models. The run is expected to differ from the middle of its
             forecast by the same factors as they did, within `MARGIN`.
     """
-    specs = seated(specs, scenario)
-    low, high = (figures(totals(plan, scenario, guess), specs) for guess in (LOW, HIGH))
+    specs, in_batches = seated(specs, scenario), stages_of(batched)
+    low, high = (figures(totals(plan, scenario, guess), specs, in_batches) for guess in (LOW, HIGH))
     if past:
         expected = middle(plan, scenario)
-        scaled = [scaled_by(run, expected, specs) for run in past]
+        scaled = [scaled_by(run, expected, specs, in_batches) for run in past]
         low = {name: min(likely[name] for likely in scaled) * (1 - MARGIN) for name in low}
         high = {name: max(likely[name] for likely in scaled) * (1 + MARGIN) for name in high}
 
@@ -166,14 +174,29 @@ def forecast(
             for measure in probes.wanted(scenario, casting)
         ),
         cost_usd=(round(low["cost_usd"], 4), round(high["cost_usd"], 4)) if priced(specs) else None,
+        batches=waves(plan, scenario, specs, in_batches) if in_batches and plan.castings else None,
     )
 
 
-def scaled_by(run: Past, expected: Totals, specs: Mapping[ModelRole, ModelSpec]) -> dict[str, float]:
+def waves(
+    plan: Plan, scenario: Scenario, specs: Mapping[ModelRole, ModelSpec], in_batches: Collection[str]
+) -> tuple[int, int]:
+    """Return the batches one after the other: requests of one dialogue follow each other, those of others go along."""
+    longest = max(plan.castings, key=lambda casting: len(list(expected_slots(scenario, casting))))
+    alone = replace(plan, castings=(longest,), skipped=())
+    jobs = [job for job in asked(specs) if job[1] in in_batches and job[0] != "embedder"]
+    low, high = (sum(ceil(totals(alone, scenario, guess)[job][0]) for job in jobs) for guess in (LOW, HIGH))
+    return low, high
+
+
+def scaled_by(
+    run: Past, expected: Totals, specs: Mapping[ModelRole, ModelSpec], in_batches: Collection[str] = ()
+) -> dict[str, float]:
     """Return the figures of a plan, scaled by the factors of a past run to its own forecast.
 
     Args:
         expected: the middle of the plan's forecast.
+        in_batches: stages whose calls cost what they do in batches; those of the past run cost the full price.
     """
     own = middle(run.plan, run.scenario)
     factors: dict[str, Amount] = {}
@@ -182,23 +205,23 @@ def scaled_by(run: Past, expected: Totals, specs: Mapping[ModelRole, ModelSpec])
         calls, sent, made = (took / guessed if guessed else 1.0 for took, guessed in zip(spent, sums, strict=True))
         factors[stage] = (calls, sent, made)
 
-    def scaled(totals: Totals) -> dict[str, float]:
+    def scaled(totals: Totals, in_batches: Collection[str] = ()) -> dict[str, float]:
         went: Totals = {}
         for job, amount in totals.items():
             by = factors.get(job[1], (1.0, 1.0, 1.0))
             went[job] = (amount[0] * by[0], amount[1] * by[1], amount[2] * by[2])
-        return figures(went, specs)
+        return figures(went, specs, in_batches)
 
-    likely = scaled(expected)
+    likely = scaled(expected, in_batches)
     full_price = scaled(own)["cost_usd"]
     if run.cost_usd is not None and full_price:
         likely["cost_usd"] *= run.cost_usd / full_price  # less, where the endpoint had parts of prompts in its cache
     return likely
 
 
-def figures(totals: Totals, specs: Mapping[ModelRole, ModelSpec]) -> dict[str, float]:
+def figures(totals: Totals, specs: Mapping[ModelRole, ModelSpec], in_batches: Collection[str] = ()) -> dict[str, float]:
     took, sent, made = (sum(totals[job][n] for job in asked(specs)) for n in range(3))
-    costs = (cost_of(specs[job[0]], totals[job]) or 0.0 for job in asked(specs))
+    costs = (cost_of(specs[job[0]], totals[job], job[1] in in_batches) or 0.0 for job in asked(specs))
     return {"calls": took, "prompt_tokens": sent, "completion_tokens": made, "cost_usd": sum(costs)}
 
 
@@ -360,7 +383,8 @@ def priced(specs: Mapping[ModelRole, ModelSpec]) -> bool:
     return all(cost_of(specs[role], (1, 1, float(role != "embedder"))) is not None for role, _ in asked(specs))
 
 
-def cost_of(spec: ModelSpec, amount: Amount) -> float | None:
+def cost_of(spec: ModelSpec, amount: Amount, batched: bool = False) -> float | None:
     if not spec.paid:
         return None
-    return prices.cost(spec.endpoint, spec.name, Usage(round(amount[1]), 0, round(amount[2])))
+    usage = Usage(round(amount[1]), 0, round(amount[2]))
+    return prices.cost(spec.endpoint, spec.name, usage, batched=batched and spec.of.batches)

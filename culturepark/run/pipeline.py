@@ -57,6 +57,7 @@ from culturepark.redact import redact
 from culturepark.run import UNTIL, Until, Watcher
 from culturepark.run.agenda import Agenda
 from culturepark.run.ahead import Ahead
+from culturepark.run.batching import batches_of_run
 from culturepark.run.engine import Engine
 from culturepark.run.plan import NO_INTERPRETER, models_of, settings_of
 from culturepark.run.workers import Alone
@@ -168,6 +169,8 @@ class Run:
         )
         self._ahead: Ahead | None = None
         """Distils while others talk."""
+        self.batches = batches_of_run(store, row.id, self.settings.batch, self.ledger, self.models)
+        self.ledger.batches = self.batches
         self._allotment: Scenes | None = None
         self._found: dict[str, tuple[Examination, Extraction]] = {}
         """Dialogue's id -> what one call found of slips and statements, until it is stored."""
@@ -199,8 +202,17 @@ class Run:
             self._note(text)
 
     def interrupt(self) -> None:
-        """Let calls in flight finish, and make no new ones."""
-        self.ledger.halt(Interrupted(f"stopped by {self.stopped_by}"))
+        """Let calls in flight finish, and make no new ones. What is in a batch is left there."""
+        self.ledger.halt(self._interrupted())
+
+    def _interrupted(self) -> Interrupted:
+        left = self.batches.under_way if self.batches else 0
+        there = f"; {counted(left, 'request')} in batches go on at the service, and are not lost" if left else ""
+        return Interrupted(f"stopped by {self.stopped_by}{there}")
+
+    def _at_once(self, items: int) -> int:
+        """Return how many of these are worked on at once: all of them, where each may wait for a batch."""
+        return max(items, 1) if self.batches else self.settings.concurrency
 
     def without_a_second(self) -> str:
         """Return the names of people whose norms nobody else can cross-check; empty where no cross-check is wanted."""
@@ -221,12 +233,14 @@ class Run:
         self.crew.begin(self)
         try:
             with shortages_named():
+                if self.batches:
+                    await self.batches.resume()
                 await self._while_the_store_stands()
         except CultureparkError as error:
             self.stopped(error)
             raise
         except (asyncio.CancelledError, KeyboardInterrupt):
-            self.stopped(Interrupted(f"stopped by {self.stopped_by}"))
+            self.stopped(self._interrupted())
             raise Interrupted("stopped at once") from None
         except Exception as bug:
             self.crew.stop(self, f"bug: {describe(bug)}")
@@ -235,6 +249,8 @@ class Run:
             status, reason = self._outcome()
             self.crew.end(self, status, reason)
         finally:
+            if self.batches:
+                await self.batches.close()
             self.crew.close()
             await self.models.close()
         return status
@@ -361,7 +377,7 @@ class Run:
             self.watcher.note(f"{len(people)} people get their answers blind: the model is too small to rate what fits")
         elif people:
             self.watcher.note(f"rating how well answers fit {len(people)} people, once")
-            await self.engine.map(rate_person, people, at_once=self.settings.concurrency, halt=self._halt)
+            await self.engine.map(rate_person, people, at_once=self._at_once(len(people)), halt=self._halt)
         made = plan(self.edition, self.row.seed, known(self.edition, self.store, spec))
         self.store.add_plan(self.row.id, made, self.edition)
         self.row = self.store.run(self.row.id)
@@ -386,7 +402,9 @@ class Run:
         self._ahead = Ahead(questions, open_seeds, self._embed_ahead, self.distil_question, least)
         ahead = asyncio.create_task(self._ahead.work())
         try:
-            await engine.map(self._dialogue, open_rows, at_once=self.agenda, halt=self._halt)
+            # All of them, where each may wait for a batch.
+            at_once = len(open_rows) if self.batches else self.agenda
+            await engine.map(self._dialogue, open_rows, at_once=at_once, halt=self._halt)
             await ahead
         finally:
             self._ahead = None

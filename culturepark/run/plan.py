@@ -48,6 +48,8 @@ class Settings:
     max_tokens: int | None = None
     rpm: int | None = None
     tpm: int | None = None
+    batch: tuple[str, ...] = ()
+    """What is asked in batches: words of `domain.BATCHES`."""
     threshold: float | None = None
     """For duplicates, in place of the scenario's; set by `distill`, and kept from then on."""
 
@@ -264,7 +266,8 @@ def unscripted(models: Mapping[ModelRole, ModelSpec], edition: Edition) -> str |
 
 def settings_of(row: RunRow) -> Settings:
     known = {field.name for field in fields(Settings)}
-    return Settings(**{name: value for name, value in json.loads(row.settings).items() if name in known})
+    settings = {name: value for name, value in json.loads(row.settings).items() if name in known}
+    return Settings(**settings | {"batch": tuple(settings.get("batch") or ())})
 
 
 def with_concurrency(settings: str, concurrency: int) -> str:

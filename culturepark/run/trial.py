@@ -12,7 +12,7 @@ from typing import Any, Literal
 from culturepark.dialogue.agents import SPEECH_TOKENS
 from culturepark.distill.judge_json import TOKENS_AN_ITEM, VerdictsAnswer
 from culturepark.domain import DEFAULT_LANGUAGE
-from culturepark.errors import CultureparkError, ModelError, Overloaded, PromptCut, TooLong
+from culturepark.errors import CultureparkError, ModelError, Overloaded, PromptCut, TooLong, UsageError
 from culturepark.languages import load_language
 from culturepark.models import prices
 from culturepark.models.abilities import LIMITS, REFUSED, Learnt
@@ -22,6 +22,7 @@ from culturepark.models.context import Context, context_of
 from culturepark.models.json_answers import content_of, parse, strict
 from culturepark.models.ledger import Answered, Call, CallLog, Ledger, Outcome
 from culturepark.models.thoughts import ADVICE
+from culturepark.run.batching import check_model
 
 CARD = "You are Ada Lovelace, and you live in London, England. Answer in one or two short sentences, in plain words."
 FIRST = {"role": "user", "content": "Good morning! Who are you, and where do you live?"}
@@ -109,6 +110,8 @@ class Trial:
     failures: dict[str, CultureparkError] = field(default_factory=dict)
     """By question: `speech`, `json`, `continuation`, `long`."""
     context: Context | None = None
+    batches: str | None = None
+    """Why it has no batches; empty if it has, None if that is unknown."""
     long: Reply | None = None
     """Asked only if the endpoint does not tell its context, and costs nothing."""
 
@@ -165,6 +168,7 @@ async def trial_of(model: ChatModel, store: CallLog | None, notice: Callable[[st
     from culturepark.models.client import OpenAIModel
 
     if isinstance(model, OpenAIModel):
+        trial.batches = await why_no_batches(model)
         trial.context = await context_of(model.connection.url, model.name, model.look)
         if trial.context is None and is_here(model.connection.url):
             notice(f"asking one long question, of about {LONG_TOKENS:,} tokens, to see whether it is read whole")
@@ -175,6 +179,17 @@ async def trial_of(model: ChatModel, store: CallLog | None, notice: Callable[[st
             except TimeoutError:
                 trial.failures["long"] = Overloaded(f"no answer within {LONG_SECONDS:.0f} s")
     return trial
+
+
+async def why_no_batches(model: ChatModel) -> str | None:
+    """Return why an endpoint takes no batches; empty if it takes them, None if it did not say."""
+    try:
+        await check_model(model)
+    except UsageError as error:
+        return str(error)
+    except ModelError:
+        return None
+    return ""
 
 
 def long_question() -> str:
@@ -210,6 +225,9 @@ def lines(trial: Trial) -> Iterator[Finding]:
     yield usage_line(trial)
     sent = json.loads(trial.memory.calls[-1].request)
     yield Finding("token limit", "ok", f"sent as {next((name for name in LIMITS if name in sent), 'nothing')}")
+    if trial.batches is not None:
+        taken = "taken; `--batch all` asks at half the price"
+        yield Finding("batches", "note" if trial.batches else "ok", "none there" if trial.batches else taken)
     yield from thought_lines(trial)
     if not model.spec.scripted:
         yield context_line(trial)

@@ -18,6 +18,8 @@ from culturepark.errors import CultureparkError, UsageError
 from culturepark.models.budget import Budget
 from culturepark.models.ledger import DOWN_AFTER
 from culturepark.run.engine import AtOnce, Door, Engine
+from culturepark.run.plan import settings_of
+from culturepark.store.batches import has_open_batches
 from culturepark.store.castings import castings
 from culturepark.store.crew import Crew, LeaseLost, Work
 from culturepark.store.integrity import edition_of
@@ -247,7 +249,12 @@ def awaited(store: Store, run_id: str, seconds: float) -> RunRow:
 
 
 def may_be_shared(store: Store, row: RunRow) -> bool:
-    """Return whether several workers can be at work on a run: its people talk, and a server keeps it."""
+    """Return whether several workers can be at work on a run: its people talk, and a server keeps it.
+
+    Batches are one process's: two would hold each other's answers.
+    """
+    if settings_of(row).batch or has_open_batches(store, row.id):
+        return False
     protocol = protocol_of(edition_of(row).scenario.protocol)
     talks = protocol.holds_dialogues and not protocol.mines and not protocol.user_sits
     return store.database.engine.dialect.name == "postgresql" and talks
@@ -268,7 +275,8 @@ def check_shared(store: Store, row: RunRow) -> None:
     """
     Crew(store, row.id)
     if not may_be_shared(store, row):
-        raise UsageError(f"{row.id} is one process's: only dialogues between people are shared among workers")
+        which = "only dialogues between people are shared among workers, and none that are asked in batches"
+        raise UsageError(f"{row.id} is one process's: {which}")
 
 
 def is_over(store: Store, row: RunRow) -> bool:

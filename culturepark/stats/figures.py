@@ -310,6 +310,8 @@ class Calls(Figures):
     refused_by_guard: Counts
     """Answers that were turned down and asked for again, by reason."""
     by_stage: Counts
+    batched: int = 0
+    """Sent in batches, at half the price."""
 
 
 class Tokens(Figures):

@@ -46,6 +46,7 @@ from culturepark.store.integrity import PAGE, edition_of, hangs_on, of_columns
 from culturepark.store.lineage import of_run
 from culturepark.store.store import Store, counting
 from culturepark.store.tables import (
+    BatchRow,
     CallRow,
     DialogueRow,
     DuplicateRow,
@@ -333,6 +334,7 @@ def calls_of(look: Look, run: RunRow) -> tuple[Calls, Tokens, float | None, int]
         unheard=count(or_(*(col(CallRow.error).startswith(beginning) for beginning in UNHEARD))),
         refused_by_guard=dict(refused),
         by_stage={row[0]: row[1] for row in by_stage},
+        batched=look.exec(select(func.coalesce(func.sum(BatchRow.items), 0)).where(BatchRow.run_id == run.id)).one(),
     )
     unpriced = count(
         col(CallRow.endpoint).startswith("http"), col(CallRow.response).is_not(None), col(CallRow.cost_usd).is_(None)

@@ -214,7 +214,8 @@ def funnel_lines(stats: RunStats, where: str = "") -> Iterator[str]:
         yield from error_lines(stats.warranty, stats.run, where)
     calls = stats.calls
     unheard = f", of {calls.unheard} no answer was heard" if calls.unheard else ""
-    yield f"  calls       {calls.total} ({listed(calls.by_stage)}); {calls.failed} failed{unheard}"
+    batched = f"; {calls.batched} in batches" if calls.batched else ""
+    yield f"  calls       {calls.total} ({listed(calls.by_stage)}); {calls.failed} failed{unheard}{batched}"
     yield f"    refused   {listed(calls.refused_by_guard)}"
     tokens = stats.tokens
     thoughts = f" ({tokens.reasoning:,} of them thoughts)" if tokens.reasoning else ""

@@ -40,7 +40,7 @@ from culturepark.store.watches import watch
 DEFAULT_URL = "sqlite:///runs/culturepark.db"
 REVISIONS = (
     "0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009", "0010", "0011", "0012", "0016", "0017",
-    "0018",
+    "0018", "0019",
 )  # fmt: skip
 """Schema versions that this program knows, oldest first; a test holds them against the migration files."""
 

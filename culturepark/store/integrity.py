@@ -46,9 +46,12 @@ from culturepark.store.database import DAMAGED, Database
 from culturepark.store.pieces import digest_of
 from culturepark.store.tables import (
     ARTEFACTS,
+    BATCH_STATES,
     AbilityRow,
     AnswerRow,
     ArtefactRow,
+    BatchedRow,
+    BatchRow,
     CallRow,
     ClaimRow,
     DialogueRow,
@@ -121,6 +124,8 @@ FIELDS = {
     noun: tuple(name for name, field in noun.model_fields.items() if not field.exclude) for noun in NOUNS.values()
 }
 
+REMOTE_ID = r"[A-Za-z0-9_-]{1,200}"
+"""The form of a batch's id at its service; it becomes a part of an address."""
 MOST_MASS = 1 + 1e-6
 """A probability of 1, as sums of floating-point numbers come out."""
 ONE_OF: dict[type[SQLModel], dict[str, tuple[str, ...]]] = {
@@ -134,6 +139,7 @@ ONE_OF: dict[type[SQLModel], dict[str, tuple[str, ...]]] = {
     ProbeRow: {"kind": get_args(Measure), "moment": ("own", "before", "after")},
     EvaluationRow: {"status": tuple(Status)},
     ArtefactRow: {"kind": ARTEFACTS},
+    BatchRow: {"status": BATCH_STATES},
     AnswerRow: {"framing": get_args(Framing)},
 }
 """Columns with few allowed values."""
@@ -168,6 +174,8 @@ def faults(table: type[SQLModel], values: Mapping[str, Any]) -> Iterator[str]:
         yield "its checksum is another; it will be made anew where it is wanted"
     if table is PieceRow and isinstance(values.get("text"), str) and values.get("digest") != digest_of(values["text"]):
         yield "its digest is that of another text, and requests that hold it are not what was sent"
+    if table is BatchRow and not re.fullmatch(REMOTE_ID, str(values.get("remote_id") or "-")):
+        yield "remote_id is none that a service gives"
     if table is AnswerRow:
         yield from faults_of_masses(values)
     if noun := NOUNS.get(table):
@@ -341,16 +349,17 @@ def on_load(row: SQLModel, _: Any) -> None:
 # --- all of a database: for `culturepark doctor` ----------------------------------------------------
 
 TABLES: tuple[type[SQLModel], ...] = (
-    RunRow, DialogueRow, ParticipantRow, CallRow, TurnRow, RenderingRow, StatementRow, StatementRenderingRow,
-    VerdictRow, DuplicateRow, SampleRow, ReviewRow, SlipRow, ProbeRow, VectorRow, AbilityRow, FitRow, SelectionRow,
-    SelectedRow, DrawRow, DrawnRow, SuiteRow, ItemRow, EvaluationRow, AnswerRow, ScoreRow, FigureRow,
-    ArtefactRow, TrainedRow, WorkerRow, ClaimRow, PacedRow, PieceRow, TallyRow,
+    RunRow, DialogueRow, ParticipantRow, CallRow, BatchRow, BatchedRow, TurnRow, RenderingRow, StatementRow,
+    StatementRenderingRow, VerdictRow, DuplicateRow, SampleRow, ReviewRow, SlipRow, ProbeRow, VectorRow, AbilityRow,
+    FitRow, SelectionRow, SelectedRow, DrawRow, DrawnRow, SuiteRow, ItemRow, EvaluationRow, AnswerRow, ScoreRow,
+    FigureRow, ArtefactRow, TrainedRow, WorkerRow, ClaimRow, PacedRow, PieceRow, TallyRow,
 )  # fmt: skip
 """Each table comes after those that its rows refer to."""
 
 PATHS: dict[type[SQLModel], tuple[str, str]] = {
     DialogueRow: ("run_id", r"d\d+"),
     CallRow: ("subject_id", r"c\d+"),
+    BatchRow: ("run_id", r"b[1-9]\d*"),
     TurnRow: ("dialogue_id", r"t\d+"),
     StatementRow: ("turn_id", r"s\d+"),
     VerdictRow: ("statement_id", r"v\d+"),

@@ -55,6 +55,8 @@ from culturepark.store.tables import (
     READ_AS,
     AnswerRow,
     ArtefactRow,
+    BatchedRow,
+    BatchRow,
     CallLogRow,
     CallRow,
     DialogueRow,
@@ -95,6 +97,8 @@ AT_ONCE = 200
 IDS: dict[type[SQLModel], str] = {SelectionRow: r"sel-\d{8}-[0-9a-f]{4}", DrawRow: r"draw-\d{8}-[0-9a-f]{4}"}
 OF_RUN: dict[type[SQLModel], str] = {
     CallRow: "subject_id",
+    BatchRow: "run_id",
+    BatchedRow: "call_id",
     DialogueRow: "run_id",
     ParticipantRow: "dialogue_id",
     TurnRow: "dialogue_id",
@@ -114,6 +118,7 @@ OF_RUN: dict[type[SQLModel], str] = {
 """Tables of a run, each after those that its rows refer to, with the column by which they hang on it."""
 BY_THE_RUNS_ID: dict[type[SQLModel], str] = {
     CallRow: "run_id",
+    BatchRow: "run_id",
     DialogueRow: "run_id",
     EvaluationRow: "run_id",
     AnswerRow: "evaluation_id",
@@ -124,6 +129,7 @@ SHARED: tuple[type[SQLModel], ...] = (SuiteRow, ItemRow)
 """Tables whose rows are of no run."""
 LASTING: dict[type[SQLModel], tuple[tuple[str, ...], ...]] = {
     CallRow: (("request_digest", "started_at"), ("response", "error"), ("refused",)),
+    BatchRow: (("name",), ("remote_id",), ("finished_at",)),
     TurnRow: (("position", "speaker", "text", "origin"),),
     RenderingRow: (("text",),),
     StatementRow: (("kind", "first_person", "quote", "round"),),

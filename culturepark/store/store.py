@@ -37,8 +37,11 @@ from culturepark.store.journal import Journal, new_renderings, new_turn, refuse_
 from culturepark.store.pieces import sweep
 from culturepark.store.standing import Standing, standing_reviews
 from culturepark.store.tables import (
+    UNDER_WAY,
     AbilityRow,
     AnswerRow,
+    BatchedRow,
+    BatchRow,
     CallLogRow,
     CallRow,
     ClaimRow,
@@ -226,6 +229,7 @@ class Store:
             delete_evaluation(session, run_id)
             session.exec(delete(ClaimRow).where(col(ClaimRow.run_id) == run_id))
             session.exec(delete(WorkerRow).where(col(WorkerRow.run_id) == run_id))
+            delete_batches(session, run_id)
             session.exec(delete(CallLogRow).where(col(CallLogRow.run_id) == run_id))
             swept = sweep(session)
             session.exec(delete(RunRow).where(col(RunRow.id) == run_id))
@@ -384,13 +388,13 @@ class Store:
         return self.database.rows(query.order_by(col(AbilityRow.endpoint), col(AbilityRow.model), col(AbilityRow.name)))
 
     def close_open_calls(self, run_id: str, dialogue_ids: Sequence[str] | None = None) -> None:
-        """Mark the calls that a killed process left without an outcome.
+        """Mark the calls that a killed process left without an outcome; those in a batch may still get theirs.
 
         Args:
             dialogue_ids: only the calls of these; None for all of the run.
         """
         with self.database.writing() as session:
-            of_run = update(CallLogRow).where(col(CallLogRow.run_id) == run_id)
+            of_run = update(CallLogRow).where(col(CallLogRow.run_id) == run_id, ~in_batch())
             left = of_run.where(col(CallLogRow.response).is_(None), col(CallLogRow.error).is_(None))
             if dialogue_ids is not None:
                 left = left.where(or_(*(hangs_on(col(CallLogRow.subject_id), name) for name in dialogue_ids), false()))
@@ -616,6 +620,19 @@ def delete_evaluation(session: Session, run_id: str) -> None:
         if not session.exec(select(EvaluationRow.id).where(EvaluationRow.suite_id == suite_id)).first():
             session.exec(delete(ItemRow).where(col(ItemRow.suite_id) == suite_id))
             session.exec(delete(SuiteRow).where(col(SuiteRow.id) == suite_id))
+
+
+def delete_batches(session: Session, run_id: str) -> None:
+    """Delete the batches of a run. What is under way at a service is not stopped by it."""
+    of_run = select(BatchRow.id).where(BatchRow.run_id == run_id)
+    session.exec(delete(BatchedRow).where(col(BatchedRow.batch_id).in_(of_run)))
+    session.exec(delete(BatchRow).where(col(BatchRow.run_id) == run_id))
+
+
+def in_batch() -> Any:
+    """Return the condition for calls in a batch that may still answer them."""
+    batch = select(BatchRow.id).where(BatchRow.id == BatchedRow.batch_id, col(BatchRow.status).in_(UNDER_WAY))
+    return select(BatchedRow.call_id).where(BatchedRow.call_id == CallLogRow.id, batch.exists()).exists()
 
 
 def replace_duplicates(session: Session, run_id: str, duplicates: Sequence[Duplicate]) -> None:

@@ -266,6 +266,48 @@ READ_AS = {"call_log": "call"}
 """Table that other rows point at -> the view by which it is read."""
 
 
+BATCH_STATES = ("sending", "open", "done", "failed")
+"""Of a batch: about to be submitted, under way, ended (answered or expired), taken back as a whole."""
+
+
+UNDER_WAY = BATCH_STATES[:2]
+"""States of a batch whose calls may still be answered."""
+
+
+class BatchRow(SQLModel, table=True):
+    """Requests that were sent together, at half the price; its items are calls."""
+
+    __tablename__ = "batch"
+    id: str = Field(primary_key=True, sa_type=Key)
+    """`RUN.b1`, `RUN.b2`, ..."""
+    run_id: str = Field(foreign_key="run.id", index=True)
+    endpoint: str
+    model: str
+    kind: str
+    """The format: `openai` or `anthropic`."""
+    name: str
+    """By which it is looked for at the service if its submission was cut short."""
+    remote_id: str | None = None
+    """Its id at the service; null until that is known."""
+    status: str
+    items: int
+    """Number of its requests."""
+    created_at: str
+    expires_at: str | None = None
+    """When the service gives up on it; null if it did not say."""
+    finished_at: str | None = None
+    error: str | None = Field(default=None, sa_type=Text)
+    """What was wrong with it; null if nothing was."""
+
+
+class BatchedRow(SQLModel, table=True):
+    """The batch that a call was sent in; calls without such a row were sent by themselves."""
+
+    __tablename__ = "batched"
+    call_id: str = Field(foreign_key="call_log.id", primary_key=True, sa_type=Key)
+    batch_id: str = Field(foreign_key="batch.id", index=True)
+
+
 class TurnRow(SQLModel, table=True):
     """One speech."""
 

@@ -33,6 +33,8 @@ WATCHED: Mapping[str, Watch] = {
     "participant": Watch("dialogue_id"),
     "call": Watch("run_id", True),
     "call_log": Watch("run_id", True),
+    "batch": Watch("run_id", True),
+    "batched": Watch("call_id"),
     "turn": Watch("id"),
     "rendering": Watch("turn_id"),
     "slip": Watch("turn_id"),

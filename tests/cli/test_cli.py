@@ -749,6 +749,8 @@ EMPTY = {"tally", "ability", "fit", "review", "vector", "slip", "probe", "select
     "worker",
     "claim",
     "paced",
+    "batch",
+    "batched",
 }
 """Tables in which a run of the scripted model leaves nothing."""
 

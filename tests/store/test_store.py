@@ -45,6 +45,8 @@ TABLES = [
     "participant",
     "turn",
     "call",
+    "batch",
+    "batched",
     "statement",
     "verdict",
     "duplicate",

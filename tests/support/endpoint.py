@@ -21,7 +21,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from operator import itemgetter
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, Self
 
 from culturepark.domain import JsonObject
 from culturepark.models import scripted
@@ -171,7 +171,7 @@ class Endpoint:
         """Bodies of the chat requests."""
         return [received.body for received in self.requests if received.path == "/v1/chat/completions"]
 
-    def __enter__(self) -> Endpoint:
+    def __enter__(self) -> Self:
         self._thread.start()
         if not self._ready.wait(10):
             raise RuntimeError("the test endpoint does not start")
@@ -349,7 +349,9 @@ async def read(reader: asyncio.StreamReader) -> Received | None:
     pairs = (line.partition(":") for line in head[1:] if line)
     headers = {name.strip().lower(): value.strip() for name, _, value in pairs}
     body = await reader.readexactly(int(headers.get("content-length", 0)))
-    return Received(head[0].split()[1], headers, json.loads(body) if body else {})
+    kind = headers.get("content-type", "")
+    data = {"raw": body} if kind.startswith("multipart/") else json.loads(body) if body else {}
+    return Received(head[0].split()[1], headers, data)
 
 
 async def send(

@@ -7,23 +7,27 @@ schema before, brought up to date, with a row in each table that is new.
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from culturepark.store import tallies
+from sqlmodel import col, select
+
+from culturepark.store.batches import StoredBatches
 from culturepark.store.database import REVISIONS
 from culturepark.store.store import Store
+from culturepark.store.tables import CallRow
 
 HERE = Path(__file__).parent
 
 
 def add_new_rows(store: Store) -> None:
     """What the newest schema holds and the one before did not."""
-    figures = {"run": "old"}
-    tallies.keep(store, "old", tallies.begin(store, "old"), json.dumps(figures), '{"short": [], "all": []}', True)
+    batches = StoredBatches(store, "old")
+    call_ids = store.database.rows(select(CallRow.id).where(CallRow.run_id == "old").order_by(col(CallRow.id)))
+    done = batches.begin_batch("https://api.openai.com/v1", "gpt-4o-mini", "openai", "old-1", call_ids)
+    batches.set_batch(done, status="done", remote_id="batch_1", finished_at="2026-12-01T00:00:00.000Z")
 
 
 def make() -> None:
