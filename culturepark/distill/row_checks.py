@@ -11,8 +11,8 @@ import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
-from typing import TYPE_CHECKING, Literal
+from functools import cache, lru_cache
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from culturepark.catalog.cultures import default_countries, default_names
 from culturepark.dialogue.stance import shuffled
@@ -234,29 +234,71 @@ def choices(case: RowCase) -> list[str]:
 
 def masked(text: str, case: RowCase) -> str:
     """Return a text with the names of countries, peoples, places and people as `[…]`. Pure."""
-    here = names_in(case.language)
-    for name in sorted(here, key=len, reverse=True):
-        text = re.sub(rf"\b{re.escape(name)}\b", "[…]", text, flags=re.IGNORECASE) if " " in name else text
-    countries = {*default_names(), case.country, *(name for name in here if " " not in name)}
-    stems = {plain(word)[:STEM] for name in countries for word in name.split() if word[:1].isupper()}
-    stems |= {culture[:STEM] for culture in default_countries()}
-    whole = {plain(name) for name in case.names}  # `New` is a part of a place, and a word
-    own = {plain(word) for name in case.names for word in re.findall(r"\w+", name) if word[:1].isupper()}
-    own = {word for word in own if len(word) >= STEM or word in whole}
-    own |= {plain(name) for name in here}  # also one that is shorter than a stem, as Çin
-    # Scripts without capitals put particles to a name, or no spaces around it: it is found wherever it stands.
-    solid = [name for name in (*countries, *case.names) if len(name) > 1 and name[0].upper() == name[0].lower()]
-    solid += [name.replace("ال", "لل", 1) for name in solid if name.startswith("ال")]  # Arabic for `to the`
-    for name in sorted(solid, key=len, reverse=True):
+    return without_names(text, case.language, case.country, case.names)
+
+
+class Hidden(NamedTuple):
+    """What is masked in the answers of one table."""
+
+    phrases: list[re.Pattern[str]]
+    """Names of several words."""
+    solid: list[str]
+    """Names that are masked wherever they stand."""
+    own: set[str]
+    """Whole words, plain."""
+    stems: set[str]
+    """Beginnings of words, plain."""
+
+
+@lru_cache(maxsize=4096)
+def without_names(text: str, language: LanguageCode, country: str, names: tuple[str, ...]) -> str:
+    """Return the same, and keep it: the answers of a dialogue share their questions."""
+    hidden = hidden_at(language, country, names)
+    for phrase in hidden.phrases:
+        text = phrase.sub("[…]", text)
+    for name in hidden.solid:
         text = text.replace(name, "[…]")
 
     def mask(match: re.Match[str]) -> str:
         word = match[0]
+        if word[:1].islower():
+            return word
         bare = plain(word)
-        known = word.replace(".", "") in codes() or bare in own or (len(bare) >= STEM and bare[:STEM] in stems)
-        return "[…]" if known and not word[:1].islower() else word
+        known = bare in hidden.own or (len(bare) >= STEM and bare[:STEM] in hidden.stems)
+        return "[…]" if known or word.replace(".", "") in codes() else word
 
-    return re.sub(r"\b(?:[A-Z]\.){2,}|[^\W\d_]+", mask, text)
+    return WORDS.sub(mask, text)
+
+
+WORDS = re.compile(r"\b(?:[A-Z]\.){2,}|[^\W\d_]+")
+
+
+@lru_cache(maxsize=1024)
+def hidden_at(language: LanguageCode, country: str, names: tuple[str, ...]) -> Hidden:
+    """Return what is masked at a table.
+
+    Args:
+        country: the speaker's.
+        names: those of the people at the table, and of their places and peoples.
+    """
+    here = names_in(language)
+    phrases = sorted((name for name in here if " " in name), key=len, reverse=True)
+    countries = {*default_names(), country, *(name for name in here if " " not in name)}
+    stems = {plain(word)[:STEM] for name in countries for word in name.split() if word[:1].isupper()}
+    stems |= {culture[:STEM] for culture in default_countries()}
+    whole = {plain(name) for name in names}  # `New` is a part of a place, and a word
+    own = {plain(word) for name in names for word in re.findall(r"\w+", name) if word[:1].isupper()}
+    own = {word for word in own if len(word) >= STEM or word in whole}
+    own |= {plain(name) for name in here}  # also one that is shorter than a stem, as Çin
+    # Scripts without capitals put particles to a name, or no spaces around it: it is found wherever it stands.
+    solid = [name for name in (*countries, *names) if len(name) > 1 and name[0].upper() == name[0].lower()]
+    solid += [name.replace("ال", "لل", 1) for name in solid if name.startswith("ال")]  # Arabic for `to the`
+    return Hidden(
+        [re.compile(rf"\b{re.escape(name)}\b", re.IGNORECASE) for name in phrases],
+        sorted(solid, key=len, reverse=True),
+        own,
+        stems,
+    )
 
 
 @cache
@@ -278,6 +320,7 @@ def codes() -> frozenset[str]:
     return frozenset((*default_countries().values(), *filter(None, short)))
 
 
+@lru_cache(maxsize=8192)
 def plain(word: str) -> str:
     """Return a word in lower case, without accents, and with a dot on every i."""
     decomposed = unicodedata.normalize("NFKD", word.casefold().replace("ı", "i"))

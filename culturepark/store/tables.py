@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import math
+from functools import cache
 from typing import Any, TypeVar
 
 from sqlalchemy import (
@@ -104,7 +105,12 @@ N = TypeVar("N", bound=Noun)
 
 def noun_of(row: SQLModel, kind: type[N]) -> N:
     """Return the domain object of a row, without the columns that only the store has."""
-    return kind.model_validate(row.model_dump(include=set(kind.model_fields)))
+    return kind.model_validate({name: getattr(row, name) for name in shared_fields(type(row), kind)})
+
+
+@cache
+def shared_fields(table: type[SQLModel], kind: type[Noun]) -> tuple[str, ...]:
+    return tuple(name for name in table.model_fields if name in kind.model_fields)
 
 
 class RunRow(SQLModel, table=True):
@@ -453,11 +459,16 @@ class StatementRow(SQLModel, table=True):
 
     @classmethod
     def of(cls, statement: Statement, round_number: int, call_id: str | None) -> StatementRow:
-        values = statement.model_dump() | {"hangs_on": json.dumps(statement.hangs_on)}
-        return cls(**values, round=round_number, call_id=call_id)
+        return cls(**statement_values(statement, round_number, call_id))
 
     def noun(self) -> Statement:
         return noun_of(self, Statement)
+
+
+def statement_values(statement: Statement, round_number: int, call_id: str | None) -> dict[str, Any]:
+    """Return the columns of a statement."""
+    values = {**dict(statement), "hangs_on": json.dumps(statement.hangs_on)}
+    return {**values, "round": round_number, "call_id": call_id}
 
 
 class StatementRenderingRow(SQLModel, table=True):
