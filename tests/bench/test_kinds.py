@@ -153,15 +153,15 @@ def verdict(of: str, asked: list[int]) -> FakeModel:
     return FakeModel(judge)
 
 
-def test_quotes_of_one_culture_are_judged_ten_a_call_each_in_its_own_turn(tmp_path: Path) -> None:
+def test_quotes_of_one_culture_are_judged_thirty_a_call_each_in_its_own_turn(tmp_path: Path) -> None:
     asked: list[int] = []
     rows = [
-        {"id": f"q{i}", "culture": "german" if i < 12 else "turkish", "turn": f"We pour {i}.", "quote": f"pour {i}"}
-        for i in range(15)
+        {"id": f"q{i}", "culture": "german" if i < 32 else "turkish", "turn": f"We pour {i}.", "quote": f"pour {i}"}
+        for i in range(35)
     ]
     found = asyncio.run(quotes.ours(ask(verdict("4", asked), tmp_path), rows))
-    assert sorted(asked) == [2, 3, 10]
-    assert [row_id for row_id, own in found.items() if own] == ["q4", "q14"]
+    assert sorted(asked) == [2, 3, 30]
+    assert [row_id for row_id, own in found.items() if own] == ["q4", "q14", "q24", "q34"]
 
 
 class Hashed:

@@ -967,7 +967,7 @@ def test_a_store_from_before_the_checks_is_brought_up_to_date_with_its_verdicts(
         for name in (
             "ability", "fit", "slip", "probe", "selected", "selection", "drawn", "draw", "rendering",
             "statement_rendering", "figure", "score", "answer", "evaluation", "item", "suite", "trained", "artefact",
-            "claim", "worker", "paced", "tally",
+            "claim", "worker", "paced", "tally", "batched", "batch",
         ):  # fmt: skip
             db.execute(f"DROP TABLE {name}")
         for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():

@@ -20,7 +20,7 @@ from culturepark.models.spec import LEXICAL
 from culturepark.run.plan import Settings
 from culturepark.stats.compare import compare
 from culturepark.store.lineage import trace
-from culturepark.store.tables import CallRow, DialogueRow, SampleRow, TurnRow, VerdictRow
+from culturepark.store.tables import CallLogRow, CallRow, DialogueRow, SampleRow, TurnRow, VerdictRow
 from culturepark.store.traced import Trace
 from tests.mine.mines import (
     always,
@@ -264,7 +264,7 @@ def test_verifying_again_gives_the_answers_to_those_that_pass_then(tmp_path: Pat
     held.model = model(sentences=say(*RIGHT), views=views(is_right))
     held.store.set_plan(held.run_id, vars(Settings()), held.row.models, verify=True)
     with held.store.database.writing() as session:  # another model is another request
-        for call in session.exec(select(CallRow).where(CallRow.stage == "verify")):
+        for call in session.exec(select(CallLogRow).where(CallLogRow.stage == "verify")):
             call.request_digest = ""
     assert len(held.carry_on().told()) == 3
 

@@ -93,7 +93,7 @@ def contents(store: Path) -> dict[str, list[tuple[Any, ...]]]:
     """All rows of all tables, but for times, durations and call attempts."""
     volatile = {"created_at", "finished_at", "started_at", "duration_ms", "attempt"}
     found = {}
-    what = "type IN ('table', 'view') AND name NOT IN ('call_log', 'piece')"  # pieces have no order of their own
+    what = "type IN ('table', 'view') AND name NOT IN ('call_log', 'piece', 'tally')"  # the last holds times, too
     for (table,) in rows(store, f"SELECT name FROM sqlite_master WHERE {what}"):
         columns = [row[1] for row in rows(store, f"PRAGMA table_info({table})") if row[1] not in volatile]
         found[table] = sorted(rows(store, f'SELECT {", ".join(columns)} FROM "{table}"'), key=repr)
