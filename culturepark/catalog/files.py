@@ -147,6 +147,15 @@ def begins_with(path: Path, key: str) -> bool:
     return next(iter(read_mapping(path)), None) == key
 
 
+def concerns_suites(path: Path) -> bool:
+    """Whether a file may be a suite, a scale or a map, by its keys; `suite_checks.kind_of` says which.
+
+    Raises:
+        CatalogError: if the file is no mapping.
+    """
+    return not {"suite", "scale", "map", "imports"}.isdisjoint(read_mapping(path))
+
+
 class TooMuch(Exception):
     """A text is too large to be built."""
 
@@ -230,6 +239,10 @@ def built(text: str) -> Any:
 
 
 NO_KEY = object()
+NO_TEXT = frozenset("+-.0123456789~<=tTfFnNyYoO")
+"""First characters of what may stand for something else than a text."""
+LONGEST_WORD = 5
+"""Letters of the longest word that does: `false`."""
 
 
 @lru_cache(maxsize=4096)
@@ -239,6 +252,8 @@ def plain_value(text: str) -> Any:
     Raises:
         Unusual: if it is the sign of a merged key, or of a default value.
     """
+    if text and (text[0] not in NO_TEXT or (text[0].isalpha() and len(text) > LONGEST_WORD)):
+        return text  # most of them; the library looks longer
     yaml = of_scalars()
     tag = yaml.resolver.resolve(ScalarNode, text, (True, False))
     if str(tag) == "tag:yaml.org,2002:str":

@@ -64,12 +64,14 @@ def of_file(path: Path, maker: Any) -> Any:
         whole = mmap(file.fileno(), 0, access=ACCESS_READ)
         with zipfile.ZipFile(file) as archive:
             places = {info.filename.removesuffix(".npy"): place_of(info, archive, whole) for info in archive.infolist()}
-    kind, shape, begin = places["nextmove"]
-    # One number is taken out of a view much faster than out of an array of numpy's.
-    next_states = memoryview(whole)[begin : begin + kind.itemsize * math.prod(shape)].cast(kind.char)
+
+    def view(name: str) -> memoryview:
+        """Return an array out of which one number is taken much faster than out of one of numpy's."""
+        kind, shape, begin = places[name]
+        return memoryview(whole)[begin : begin + kind.itemsize * math.prod(shape)].cast(kind.char)
+
     known: list[str] = array("classes").tolist()
-    outputs, rows = array("out_feat").tolist(), array("nextmove_row").tolist()
-    return maker(array("ptc"), array("pc"), known, next_states, outputs, tk_row=rows)
+    return maker(array("ptc"), array("pc"), known, view("nextmove"), view("out_feat"), tk_row=view("nextmove_row"))
 
 
 def place_of(info: zipfile.ZipInfo, archive: zipfile.ZipFile, whole: mmap) -> tuple[Any, tuple[int, ...], int]:

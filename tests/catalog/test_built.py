@@ -50,9 +50,11 @@ def test_what_is_seldom_written_is_left_to_the_library(text: str) -> None:
 
 
 def test_shipped_files_are_built_and_read_alike() -> None:
-    shipped = sorted((ROOT / "culturepark").rglob("*.yaml")) + sorted((ROOT / "scenarios").glob("*.yaml"))
+    data = ROOT / "culturepark" / "catalog" / "data"
+    shipped = [*data.glob("*.yaml"), *data.glob("cultures/*.yaml"), *(ROOT / "scenarios").glob("*.yaml")]
+    shipped += sorted((ROOT / "personas").glob("*.yaml"))
     assert len(shipped) > 50
-    for path in shipped[::7]:
+    for path in shipped[::5]:
         text = path.read_text("utf-8")
         assert repr(files.parsed(text)) == repr(YAML(typ="safe").load(text)), path
 
@@ -62,3 +64,27 @@ def test_what_is_too_much_is_not_built(text: str) -> None:
     with pytest.raises(files.TooMuch) as raised:
         files.parsed(text)
     assert raised.value.line == 1
+
+
+def test_every_sign_that_the_library_knows_is_looked_at() -> None:
+    known = files.of_scalars().resolver.versioned_resolver
+    signs = {sign for sign in known if sign} - {*"&*!"}  # with which no text without quotes begins
+    assert len(signs) > 20
+    assert signs <= files.NO_TEXT
+    for word in (
+        "yes",
+        "no",
+        "on",
+        "off",
+        "true",
+        "false",
+        "null",
+        "True",
+        "FALSE",
+        "Null",
+        "NULL",
+        "nullable",
+        "truest",
+    ):
+        for text in (word, word + "s", f" {word}".strip()):
+            assert files.plain_value(text) == YAML(typ="safe").load(text)
