@@ -32,6 +32,12 @@ def test_the_answers_are_those_of_the_library() -> None:
         assert identified.language_in(text) == langid.classify(text)[0]
 
 
+def test_what_was_let_go_is_read_again() -> None:
+    before = [identified.ranked(text) for text in TEXTS]
+    identified.let_go()
+    assert [identified.ranked(text) for text in TEXTS] == before
+
+
 @pytest.mark.parametrize("kind", ["compressed", "by columns", "no archive", "lacking"])
 def test_a_model_in_another_form_is_left_to_the_library(
     kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
