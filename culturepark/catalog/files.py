@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
@@ -15,8 +15,17 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
-from ruamel.yaml.events import AliasEvent, CollectionEndEvent, CollectionStartEvent, ScalarEvent
-from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
+from ruamel.yaml.events import (
+    AliasEvent,
+    CollectionEndEvent,
+    CollectionStartEvent,
+    DocumentEndEvent,
+    MappingStartEvent,
+    ScalarEvent,
+    StreamEndEvent,
+    StreamStartEvent,
+)
+from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from culturepark.errors import CatalogError, Problem
 from culturepark.files import clipped, readable
@@ -111,9 +120,9 @@ HINTS = {
 def read_mapping(path: Path) -> dict[str, Any]:
     text = read_text(path)
     try:
-        if (much := too_much(text)) is not None:
-            raise CatalogError([Problem(shown(path), much[0], "", much[1])])
         data = parsed(text)
+    except TooMuch as error:
+        raise CatalogError([Problem(shown(path), error.line, "", str(error))]) from None
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         # The end of a file counts as one more line.
@@ -138,21 +147,135 @@ def begins_with(path: Path, key: str) -> bool:
     return next(iter(read_mapping(path)), None) == key
 
 
+def concerns_suites(path: Path) -> bool:
+    """Whether a file may be a suite, a scale or a map, by its keys; `suite_checks.kind_of` says which.
+
+    Raises:
+        CatalogError: if the file is no mapping.
+    """
+    return not {"suite", "scale", "map", "imports"}.isdisjoint(read_mapping(path))
+
+
+class TooMuch(Exception):
+    """A text is too large to be built."""
+
+    def __init__(self, line: int, what: str) -> None:
+        super().__init__(what)
+        self.line = line
+
+
 @lru_cache(maxsize=256)
 def parsed(text: str) -> Any:
     """Return what the YAML text holds. The cache serves the shipped cards, which every run reads and few people change.
 
     It must hold all of them: read in turn, the last would drive out the first.
+
+    Raises:
+        TooMuch: if it would be nested too deeply, or hold too many values.
     """
-    return YAML(typ="safe").load(text)
+    try:
+        return built(text)
+    except Unusual:
+        check_size(text)
+        return YAML(typ="safe").load(text)
 
 
-@lru_cache(maxsize=256)
-def too_much(text: str) -> tuple[int, str] | None:
-    """Return the 1-based line at which a file becomes too large to be built, and the reason; None if it does not.
+class Unusual(Exception):
+    """A text holds what `built` leaves to the library."""
 
-    The parser builds values by recursion in C, which no exception stops, and copies merged aliases. Its events come one
-    by one.
+
+def built(text: str) -> Any:
+    """Return what the YAML text holds, built out of the parser's events: a third of the library's time.
+
+    What is seldom written is left to the library: aliases, tags, merged or repeated keys, several documents, and all
+    that is too much to be built.
+
+    Raises:
+        Unusual: at the first such thing.
+    """
+    yaml = YAML(typ="safe")
+    document: list[Any] = []
+    inside: list[Any] = [document]
+    """The open lists and mappings."""
+    keys: list[Any] = [NO_KEY]
+    """For each of them, the key of a mapping whose value comes next, or else `NO_KEY`."""
+    values = 0
+    for event in yaml.parse(text):
+        if isinstance(event, ScalarEvent):
+            if event.anchor or event.tag:
+                raise Unusual
+            value = plain_value(event.value) if event.implicit[0] else event.value
+        elif isinstance(event, CollectionStartEvent):
+            if event.anchor or event.tag:
+                raise Unusual
+            value = {} if isinstance(event, MappingStartEvent) else []
+        elif isinstance(event, CollectionEndEvent):
+            inside.pop()
+            keys.pop()
+            continue
+        elif isinstance(event, (StreamStartEvent, StreamEndEvent, DocumentEndEvent)):
+            continue
+        else:
+            if isinstance(event, AliasEvent) or document or event.version or event.tags:
+                raise Unusual
+            continue  # the beginning of the only document
+        values += 1
+        within = inside[-1]
+        if isinstance(within, list):
+            within.append(value)
+        elif keys[-1] is NO_KEY:
+            if isinstance(value, (dict, list)) or value in within:
+                raise Unusual
+            keys[-1] = value
+        else:
+            within[keys[-1]] = value
+            keys[-1] = NO_KEY
+        if isinstance(event, CollectionStartEvent):
+            inside.append(value)
+            keys.append(NO_KEY)
+        if len(inside) > MAX_DEPTH or values > MAX_VALUES:
+            raise Unusual
+    return document[0] if document else None
+
+
+NO_KEY = object()
+NO_TEXT = frozenset("+-.0123456789~<=tTfFnNyYoO")
+"""First characters of what may stand for something else than a text."""
+LONGEST_WORD = 5
+"""Letters of the longest word that does: `false`."""
+
+
+@lru_cache(maxsize=4096)
+def plain_value(text: str) -> Any:
+    """Return what a text without quotes stands for: itself, a number, a truth value, a date or nothing.
+
+    Raises:
+        Unusual: if it is the sign of a merged key, or of a default value.
+    """
+    if text and (text[0] not in NO_TEXT or (text[0].isalpha() and len(text) > LONGEST_WORD)):
+        return text  # most of them; the library looks longer
+    yaml = of_scalars()
+    tag = yaml.resolver.resolve(ScalarNode, text, (True, False))
+    if str(tag) == "tag:yaml.org,2002:str":
+        return text
+    if text in ("<<", "="):
+        raise Unusual
+    return yaml.constructor.construct_object(ScalarNode(tag, text), deep=True)
+
+
+@cache
+def of_scalars() -> YAML:
+    return YAML(typ="safe")
+
+
+def check_size(text: str) -> None:
+    """Refuse a text that is too large to be built.
+
+    The library builds values by recursion in C, which no exception stops, and copies merged aliases. Its events come
+    one by one.
+
+    Raises:
+        TooMuch: with the 1-based line at which it becomes too large.
     """
     values = 0
     inside: list[tuple[str | None, int]] = []
@@ -170,11 +293,11 @@ def too_much(text: str) -> tuple[int, str] | None:
             values += 1
         elif isinstance(event, AliasEvent):
             values += behind.get(event.anchor, 1)
+        line = int(event.start_mark.line) + 1
         if len(inside) > MAX_DEPTH:
-            return int(event.start_mark.line) + 1, f"is nested more than {MAX_DEPTH} levels deep"
+            raise TooMuch(line, f"is nested more than {MAX_DEPTH} levels deep")
         if values > MAX_VALUES:
-            return int(event.start_mark.line) + 1, f"holds more than {MAX_VALUES:,} values, aliases counted out"
-    return None
+            raise TooMuch(line, f"holds more than {MAX_VALUES:,} values, aliases counted out")
 
 
 def load(path: Path, model: type[Model], **from_name: Any) -> Model:

@@ -13,7 +13,17 @@ from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, 
 from culturepark import languages
 from culturepark.catalog import cultures as catalog
 from culturepark.catalog.codebook import FEWEST
-from culturepark.catalog.files import Loc, begins_with, load, package_dir, placed, read_mapping, read_text, shown
+from culturepark.catalog.files import (
+    Loc,
+    begins_with,
+    concerns_suites,
+    load,
+    package_dir,
+    placed,
+    read_mapping,
+    read_text,
+    shown,
+)
 from culturepark.catalog.personas import LINES, card_notes, load_all, load_people, load_persona, shipped_keys
 from culturepark.catalog.surveys import Survey, SurveyFile, load_items, load_survey, load_surveys
 from culturepark.catalog.words import check_words, is_words, question_words, seed_in, worded_path, words_beside
@@ -551,11 +561,12 @@ def check(path: Path, known: catalog.Known = catalog.NONE) -> str:
     """
     if path.suffix == LINES:
         return f"{sum(1 for _ in load_people(path, known)):,} personas"
-    from culturepark.catalog import suite_checks  # which read scenarios
+    if concerns_suites(path):
+        from culturepark.catalog import suite_checks  # which read scenarios
 
-    if kind_of_suites := suite_checks.kind_of(path):
-        notes = [suite_checks.check(path, kind_of_suites).removesuffix(")"), *stand_ins(path)]
-        return "; ".join(notes) + ")"
+        if kind_of_suites := suite_checks.kind_of(path):
+            notes = [suite_checks.check(path, kind_of_suites).removesuffix(")"), *stand_ins(path)]
+            return "; ".join(notes) + ")"
     if begins_with(path, "loop"):
         return check_loop(path)
     if says_words(path):

@@ -142,6 +142,8 @@ def heed_interrupts(otherwise: Callable[["sys.UnraisableHookArgs"], Any]) -> Cal
 def main() -> NoReturn:
     """Run the program; every outcome is an exit code, and no user sees a traceback."""
     code = 1
+    # Looking for plugins of pydantic, which nobody needs here, would import as much as a quick command itself.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     hook, sys.unraisablehook = sys.unraisablehook, heed_interrupts(sys.unraisablehook)
     sys.stderr = Heedless(sys.stderr or open(os.devnull, "w"))  # noqa: SIM115 - for the life of the program
     sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115

@@ -46,7 +46,6 @@ def check(
     from culturepark.catalog.cultures import cultures_among
     from culturepark.catalog.files import begins_with, shown
     from culturepark.catalog.personas import cast_notes, load_persona
-    from culturepark.catalog.suites import load_suite
     from culturepark.cli.suites import names_nothing, scorer_notes
     from culturepark.errors import CatalogError, Problem, UsageError
     from culturepark.files import is_folder
@@ -81,6 +80,8 @@ def check(
                     raise CatalogError(wrong)
                 write(f"{shown(file)}: {kind}, fine")
                 if kind.startswith("suite"):
+                    from culturepark.catalog.suites import load_suite
+
                     for note in scorer_notes(load_suite(file)):
                         write(f"{shown(file)}: {note}")
                 if kind.startswith("persona"):

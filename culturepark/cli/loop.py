@@ -1,6 +1,5 @@
 """The command that goes from rows to a verdict: loop."""
 
-import asyncio
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -233,6 +232,8 @@ def ask(store: "Store", row: "RunRow", trust: "Trust") -> None:
     Raises:
         CultureparkError: what stopped it.
     """
+    import asyncio
+
     from culturepark.cli.execution import until_stopped
     from culturepark.cli.progress import Quiet, counting
     from culturepark.cli.roles import warn_of_unknown_prices

@@ -294,10 +294,14 @@ def scale_lines(names: Sequence[str]) -> list[str]:
 
 def names_nothing(path: Path) -> "list[Problem]":
     """Return the scorers and scales that a suite file or a named map names and that do not exist."""
+    from culturepark.catalog.files import concerns_suites
     from culturepark.catalog.personas import LINES
+
+    if path.suffix == LINES or not concerns_suites(path):
+        return []
     from culturepark.catalog.suite_checks import kind_of, unknown_names
 
-    if path.suffix == LINES or kind_of(path) not in ("suite", "named map"):
+    if kind_of(path) not in ("suite", "named map"):
         return []
     from culturepark.evaluate.scorers import SCORERS
 

@@ -17,6 +17,7 @@ from sys import intern
 
 from culturepark.domain import storable
 from culturepark.languages import HOLE, Language
+from culturepark.languages.identified import ranked
 from culturepark.languages.words import ASCII_WORDS, compiled, contains, matches, plain
 from culturepark.models.chat import Reply
 
@@ -376,13 +377,11 @@ def other_language(text: str, language: Language) -> bool:
         return True
     if len(letters) < 40:
         return False
-    from py3langid import rank
-
-    ranked = rank(text)
-    own = dict(ranked).get(language.code.partition("-")[0])
+    scores = ranked(text)
+    own = dict(scores).get(language.code.partition("-")[0])
     # The scores are unnormalised log-probabilities; a margin in proportion to the length is a clear verdict. Of a
     # language that it does not know, only the script is judged.
-    return own is not None and bool(ranked[0][1] - own > 0.4 * len(words(text)) + 5)
+    return own is not None and bool(scores[0][1] - own > 0.4 * len(words(text)) + 5)
 
 
 # --- words ---------------------------------------------------------------------------------------

@@ -20,6 +20,7 @@ from sys import intern
 import numpy as np
 import regex
 
+from culturepark.dialogue.assignment import assigned
 from culturepark.dialogue.stance import unit
 from culturepark.domain import Casting, Persona, Scene, Seed
 from culturepark.languages import Language
@@ -135,8 +136,6 @@ def allotted(castings: Sequence[Casting], run_seed: int) -> Scenes:
 
     It is the linear assignment problem for each person. Where there are more dialogues than scenes, some have none.
     """
-    from scipy.optimize import linear_sum_assignment
-
     dialogues: dict[str, list[Casting]] = defaultdict(list)
     people: dict[str, Persona] = {}
     for casting in castings:
@@ -151,7 +150,7 @@ def allotted(castings: Sequence[Casting], run_seed: int) -> Scenes:
         own = spread_out(own, len(scenes), run_seed, key)
         near = np.array([nearness(scenes, about(casting.seed)) for casting in own])
         columns = np.repeat(near, math.ceil(len(scenes) / len(own)), axis=0)
-        taken, places = linear_sum_assignment(columns.T, maximize=True)
+        taken, places = assigned(columns.T, maximize=True)
         of_dialogue: dict[int, list[int]] = defaultdict(list)
         for scene, place in zip(taken.tolist(), places.tolist(), strict=True):
             of_dialogue[own[place * len(own) // len(columns)].number].append(scene)

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from culturepark.dialogue.assignment import assigned
 from culturepark.dialogue.seating import (
     BLOCK,
     IMPOSSIBLE,
@@ -85,15 +86,13 @@ def given(
 
     Respondents are drawn systematically, a few times more than people, and assigned at the least cost.
     """
-    from scipy.optimize import linear_sum_assignment
-
     there = len(respondents.answers)
     wanted = min(there, CHOICE * len(people))
     start = unit("respondent", *parts)
     drawn = [int((start + i) * there / wanted) for i in range(wanted)] * math.ceil(len(people) / wanted)
     costs = np.array([strain(person, respondents, items, ratings) for person in people])[:, drawn]
     ties = dice("ties", "respondent", *parts)
-    _, columns = linear_sum_assignment(costs + TIE * ties.random_sample(costs.shape))
+    _, columns = assigned(costs + TIE * ties.random_sample(costs.shape))
     return [respondents.answers[drawn[column]] for column in columns]
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from culturepark.dialogue.assignment import assigned
 from culturepark.dialogue.stance import shuffled, unit
 from culturepark.domain import Persona, SurveyItem
 
@@ -154,8 +155,6 @@ def cheapest(pool: Pool, codes: Sequence[int], ratings: Ratings, turns: Sequence
 
     Columns of the cost matrix are a person's next seats, and as many empty ones as there are answers.
     """
-    from scipy.optimize import linear_sum_assignment
-
     assert pool.item is not None
     people = range(len(pool.persons))
     taken, holders = [0] * len(pool.persons), list[int]()
@@ -181,7 +180,7 @@ def cheapest(pool: Pool, codes: Sequence[int], ratings: Ratings, turns: Sequence
         if chance:
             drawn = luck([pool.persons[i] for i, _ in seats], pool.item, chance)
             costs[:, : len(seats)] += np.array([drawn[code] for code in block])
-        _, columns = linear_sum_assignment(costs)
+        _, columns = assigned(costs)
         for column in columns:
             person = seats[column][0] if column < len(seats) else -1
             holders.append(person)

@@ -26,6 +26,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from culturepark.errors import UsageError
 from culturepark.files import clipped, expanded, readable
+from culturepark.languages.identified import language_in
 from culturepark.models import embedder, extras
 from culturepark.models.embedder import Vectors, unit_rows
 from culturepark.models.spec import ModelSpec
@@ -357,9 +358,7 @@ class Filter:
             return text.language if text.language in known else text.language.partition("-")[0]
         if len(known) < 2 or not any(head.thresholds.languages for head in self.settings.heads):
             return known[0] if len(known) == 1 else ""
-        from py3langid import rank
-
-        first = str(rank(text.text[:2000])[0][0])
+        first = language_in(text.text[:2000])
         return first if first in known else ""
 
 

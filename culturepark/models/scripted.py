@@ -14,6 +14,7 @@ from typing import Any
 
 from culturepark.domain import DEFAULT_LANGUAGE, JsonObject
 from culturepark.languages import HOLE, PACKAGES, Language, Prompt, load_language
+from culturepark.languages.identified import language_in
 from culturepark.models.chat import Reply, Request, Traits, Usage
 from culturepark.models.spec import ModelSpec
 
@@ -301,9 +302,7 @@ def quoting(text: str, language: Language) -> str:
 
 def reads_as(text: str, language: Language) -> bool:
     """Whether a text is in a language: a card that nobody has written in it is shown in English."""
-    from py3langid import classify
-
-    return str(classify(text)[0]) == language.code.partition("-")[0]
+    return language_in(text) == language.code.partition("-")[0]
 
 
 def tail_of(text: str) -> str:

@@ -321,6 +321,9 @@ class Run:
 
     async def _finish(self) -> None:
         """Do what comes after all dialogues."""
+        from culturepark.languages import identified
+
+        identified.let_go()  # nobody speaks any more, and comparing wants room
         if self._reaches("dedup"):
             await self._distil()
 

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from itertools import pairwise
+from sys import intern
 
 from culturepark.domain import Casting, Participant, Persona, Scene
 from culturepark.stats.diversity import UNSPACED, words
@@ -34,14 +35,14 @@ APART = " | "
 
 @lru_cache(maxsize=8192)
 def tokens(text: str) -> tuple[str, ...]:
-    """Return the words of a text; in scripts without spaces each character is one."""
-    return tuple(words(text))
+    """Return the words of a text, each kept once for all texts; in scripts without spaces each character is one."""
+    return tuple(map(intern, words(text)))
 
 
 @lru_cache(maxsize=8192)
 def stem_list(text: str) -> tuple[str, ...]:
     """Return the stems of a text's longer words, in their order and as often as they stand there."""
-    return tuple(stem_iterator(tokens(text)))
+    return tuple(map(intern, stem_iterator(tokens(text))))
 
 
 def stems(text: str) -> Stems:
@@ -130,10 +131,10 @@ def on_card(persona: Persona) -> Stems:
     return frozenset[str]().union(*map(stems, (*told_on(persona), *facts)))
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=32)  # a card of many scenes takes 150 KB
 def pairs_of(card: str) -> frozenset[tuple[str, str]]:
     """Return the adjacent words of a card's words."""
-    found = card.split()
+    found = [*map(intern, card.split())]
     return frozenset(pairwise(found))
 
 

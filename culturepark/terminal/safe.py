@@ -5,14 +5,12 @@ from __future__ import annotations
 import os
 import re
 import sys
-import traceback
 import unicodedata
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
-from rich.text import Text
-
-from culturepark.redact import redact
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.text import Text
 
 LINE_END = re.compile("\r\n|[\r\v\f\x1c-\x1e\x85\u2028\u2029]")
 BIDI = {*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x200E, 0x200F, 0x061C}
@@ -65,29 +63,33 @@ def editable(text: str) -> str:
 
 def plain(text: object, style: str = "") -> Text:
     """Return safe text for Rich, in which nothing is markup."""
+    from rich.text import Text
+
     return Text(safe(text, lines=True), style=style)
 
 
-class SafeConsole(Console):
-    """A console that ignores odd sizes in the environment, and leaves a broken pipe to `main`."""
+def console(**options: Any) -> Console:
+    """Return a console that ignores odd sizes in the environment, and leaves a broken pipe to `main`."""
+    from rich.console import Console
 
-    def __init__(self, **options: Any) -> None:
-        # Rich reads any digits in these two as a number: `²`, 0, five thousand nines.
-        sizes = {name for name in ("COLUMNS", "LINES") if not re.fullmatch("[1-9][0-9]{0,3}", os.environ.get(name, ""))}
-        super().__init__(**options, _environ={name: os.environ[name] for name in os.environ if name not in sizes})
+    class SafeConsole(Console):
+        def on_broken_pipe(self) -> None:
+            raise BrokenPipeError
 
-    def on_broken_pipe(self) -> None:
-        raise BrokenPipeError
+    # Rich reads any digits in these two as a number: `²`, 0, five thousand nines.
+    sizes = {name for name in ("COLUMNS", "LINES") if not re.fullmatch("[1-9][0-9]{0,3}", os.environ.get(name, ""))}
+    environment = {name: os.environ[name] for name in os.environ if name not in sizes}
+    return SafeConsole(**options, highlight=False, markup=False, emoji=False, _environ=environment)
 
 
 def err() -> Console:
     """Return a console on stderr, for messages, progress and errors."""
-    return SafeConsole(stderr=True, highlight=False, markup=False, emoji=False)
+    return console(stderr=True)
 
 
 def out() -> Console:
     """Return a console on stdout, for data that people read; programs read --json."""
-    return SafeConsole(highlight=False, markup=False, emoji=False)
+    return console()
 
 
 def write(text: str) -> None:
@@ -99,12 +101,16 @@ def write(text: str) -> None:
 
 def tell(text: str) -> None:
     """Print a short text on stderr."""
-    console = err()
-    console.print(plain(text), soft_wrap=not console.is_terminal)
+    messages = err()
+    messages.print(plain(text), soft_wrap=not messages.is_terminal)
 
 
 def show_origin(error: BaseException) -> None:
     """Print the traceback of an error if `CULTUREPARK_DEBUG=1`."""
     if os.environ.get("CULTUREPARK_DEBUG") == "1":
+        import traceback
+
+        from culturepark.redact import redact
+
         # Errors of libraries repeat answers of endpoints.
         print(safe(redact("".join(traceback.format_exception(error))), lines=True), file=sys.stderr)

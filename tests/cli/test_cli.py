@@ -228,6 +228,20 @@ def test_help_imports_nothing_heavy() -> None:
     assert done.stderr.strip() == "[]"
 
 
+@pytest.mark.parametrize("arguments", [["check"], ["check", "scenarios/quickstart.yaml"]])
+def test_check_imports_no_more_than_it_reads_with(arguments: list[str]) -> None:
+    script = (
+        f"import sys\nfrom culturepark.cli.app import run\ntry:\n    run({arguments})\nexcept Exception: pass\n"
+        "heavy = {'openai', 'sqlmodel', 'sqlalchemy', 'autogen_agentchat', 'numpy', 'rich', 'asyncio'}\n"
+        "heavy |= {f'culturepark.{name}' for name in ('catalog.suites', 'catalog.imports', 'store', 'evaluate')}\n"
+        "print(sorted(heavy & set(sys.modules)), file=sys.stderr)\n"
+    )
+    root = Path(__file__).parents[2]
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=root)
+    assert done.stderr.strip() == "[]"
+    assert ("fine" in done.stdout) == (len(arguments) > 1)
+
+
 def test_the_version_is_that_of_the_package() -> None:
     assert cli("--version") == Done(0, f"culturepark {__version__}\n", "")
     assert __version__ == version("culturepark")

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 from rich.cells import cell_len
+from rich.console import Console
 
 from culturepark.catalog.coverage import SCHWARTZ
 from culturepark.catalog.personas import load_all
 from culturepark.cli.app import run
 from culturepark.domain import Persona
 from culturepark.errors import CatalogError, UsageError
-from culturepark.terminal import safe
 from tests.catalog.test_catalog import CARD
 from tests.support.cultures import GROUNDS
 
@@ -35,7 +35,7 @@ def listed(capsys: Captured, *words: str) -> list[Persona]:
 
 def on_terminal(columns: int, monkeypatch: pytest.MonkeyPatch, capsys: Captured, *words: str) -> str:
     """What a terminal of this width shows."""
-    monkeypatch.setattr(safe.SafeConsole, "is_terminal", True)
+    monkeypatch.setattr(Console, "is_terminal", True)
     monkeypatch.setenv("COLUMNS", str(columns))
     monkeypatch.setenv("TERM", "xterm")
     assert run(["personas", *words]) == 0
