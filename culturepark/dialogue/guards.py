@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
@@ -18,7 +17,7 @@ from sys import intern
 from culturepark.domain import storable
 from culturepark.languages import HOLE, Language
 from culturepark.languages.identified import ranked
-from culturepark.languages.words import ASCII_WORDS, compiled, contains, matches, plain
+from culturepark.languages.words import ASCII_WORDS, compiled, contains, matches, matching, plain
 from culturepark.models.chat import Reply
 
 SURNAME = r"(?: (?![a-zß-öø-ÿ])[^\W\d_][^\s:：\]]*)?\]?(?: ?\([^)\n]{1,40}\))?\]?"
@@ -303,7 +302,7 @@ def is_essay(text: str, language: Language) -> bool:
     Two of its phrases make one. Where nobody says `I` or `we` nor asks, one does, or a crowd of abstract nouns.
     """
     lists = language.phrases
-    found = sum(matches(text, [pattern]) for pattern in lists["essay"])
+    found = sum(1 for _ in matching(text, lists["essay"]))
     if found > 1 or asks(text) or contains(text, lists["first_person"]):
         return found > 1
     said = words(text)
@@ -342,7 +341,7 @@ def repeats(text: str, hearing: Hearing) -> bool:
     for earlier in (*hearing.earlier, hearing.instruction):
         if said == words(earlier):
             return True
-        if len(own) >= 4 and len(own.intersection(runs_of(words(earlier)))) / len(own) > 0.5:
+        if len(own) >= 4 and len(own & shingles(earlier)) / len(own) > 0.5:
             return True
     sentences = Counter(words(one) for one in SENTENCES.split(text))
     if any(count > 3 and len(one) > 1 for one, count in sentences.items()):
@@ -417,13 +416,11 @@ def length(text: str) -> float:
     return sum(0.6 if is_unspaced(word) else 1 for word in words(text))
 
 
-def shingles(text: str) -> set[tuple[str, ...]]:
-    """Return all four words in a row."""
-    return set(runs_of(words(text)))
-
-
-def runs_of(said: Sequence[str]) -> Iterator[tuple[str, ...]]:
-    return zip(said, said[1:], said[2:], said[3:], strict=False)
+@lru_cache(maxsize=512)
+def shingles(text: str) -> frozenset[tuple[str, ...]]:
+    """Return all four words in a row. They are kept: a turn is compared with all turns before it."""
+    said = words(text)
+    return frozenset(zip(said, said[1:], said[2:], said[3:], strict=False))
 
 
 def content_words(text: str, language: Language) -> set[str]:
@@ -462,5 +459,11 @@ def folded(text: str) -> str:
 
 def with_holes_filled(patterns: list[str], language: Language) -> list[str]:
     """Return patterns for a text with marks."""
-    holes = {"called": CALLED, "other": OTHER, "gesture": f"(?:{'|'.join(language.phrases['gestures']) or '(?!)'})"}
-    return [HOLE.sub(lambda hole: holes[hole[1]], pattern) for pattern in patterns]
+    gesture = f"(?:{'|'.join(language.phrases['gestures']) or '(?!)'})"
+    return [with_hole_filled(pattern, gesture) for pattern in patterns]
+
+
+@lru_cache(maxsize=4096)
+def with_hole_filled(pattern: str, gesture: str) -> str:
+    holes = {"called": CALLED, "other": OTHER, "gesture": gesture}
+    return HOLE.sub(lambda hole: holes[hole[1]], pattern)

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
+from importlib import import_module
+from typing import Any
 
 import regex
 
+parser: Any = import_module("re._parser")  # no stubs know it
+constants: Any = import_module("re._constants")
 ASCII_WORDS = re.compile(r"[\w']+")
 
 
@@ -23,8 +27,62 @@ def plain(text: str) -> str:
 
 def matches(text: str, patterns: Iterable[str]) -> bool:
     """Return whether any of the regular expressions matches somewhere in the text in lower case."""
+    return next(matching(text, patterns), None) is not None
+
+
+def matching(text: str, patterns: Iterable[str]) -> Iterator[str]:
+    """Yield the regular expressions that match somewhere in the text in lower case."""
     folded = unicodedata.normalize("NFKC", text).casefold().replace("’", "'").strip()
-    return any(compiled(pattern).search(folded) for pattern in patterns)
+    for pattern in patterns:
+        needed = needed_by(pattern)
+        if (not needed or any(part in folded for part in needed)) and compiled(pattern).search(folded):
+            yield pattern
+
+
+MOST_NEEDED = 8
+"""Parts that are looked for before a pattern is tried; more would cost as much as the pattern."""
+
+
+@lru_cache(maxsize=4096)
+def needed_by(pattern: str) -> tuple[str, ...]:
+    """Return texts of which every match of a pattern holds one; empty if none are known.
+
+    To look for them takes a tenth of the time of the pattern, and few texts hold one. A pattern for the beginning of a
+    text is fast by itself.
+    """
+    if pattern.startswith("^"):
+        return ()
+    parsed = parser.parse(pattern)
+    return () if parsed.state.flags & re.IGNORECASE else needed_in(parsed)
+
+
+def needed_in(items: Iterable[tuple[Any, Any]]) -> tuple[str, ...]:
+    """Return the same for a part of a parsed pattern, as `re` parses it: pairs of an operation and what it is about."""
+    best: tuple[str, ...] = ()
+    run = ""
+    for operation, of in (*items, (None, None)):
+        if operation is constants.LITERAL:
+            run += chr(of)
+            continue
+        if operation is constants.AT:
+            continue  # takes no room between letters
+        found = (run,) if run else ()
+        run = ""
+        best = max(best, found, key=worth)
+        if operation is constants.SUBPATTERN and not of[1]:  # without flags of its own
+            best = max(best, needed_in(of[3]), key=worth)
+        elif operation is constants.BRANCH:
+            ways = [needed_in(way) for way in of[1]]
+            if all(ways):
+                best = max(best, tuple(dict.fromkeys(part for way in ways for part in way)), key=worth)
+        elif operation in (constants.MAX_REPEAT, constants.MIN_REPEAT) and of[0]:
+            best = max(best, needed_in(of[2]), key=worth)
+    return best
+
+
+def worth(parts: tuple[str, ...]) -> tuple[int, int]:
+    """Return how rarely a text holds one of some parts: by the shortest of them, and then by their number."""
+    return (min(map(len, parts)), -len(parts)) if 0 < len(parts) <= MOST_NEEDED else (0, 0)
 
 
 @lru_cache(maxsize=4096)

@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Literal
 
 Unclear = Literal["leaked-thoughts", "control-token", "garbled"]
@@ -248,8 +249,9 @@ def may_hold_marks(text: str) -> bool:
     return bool(maybe and SIGNS.search(text))
 
 
-def marks_in(text: str) -> list[Mark]:
-    """Return all marks in their order, without overlap."""
+@lru_cache(maxsize=64)
+def marks_in(text: str) -> Sequence[Mark]:
+    """Return all marks in their order, without overlap. They are kept: JSON is looked at as a reply, and as JSON."""
     folded = text.translate(SAME)
     candidates = [*channels(folded), *fences(folded), *headings(folded), *tokens(folded)]
     marks: list[Mark] = []

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
 import pytest
 
 from culturepark.catalog.filters import Filter
-from culturepark.languages.words import folded, folded_with_places, plain, starts_with, terms
+from culturepark.languages.words import folded, folded_with_places, matching, needed_by, plain, starts_with, terms
 from tests.support.fakes import ELIF, edition
 
 SAME = {
@@ -66,3 +67,28 @@ def test_a_text_begins_with_whole_words_in_any_script() -> None:
     assert starts_with("কি বলব!", ["কি"])
     assert not starts_with("কিছু না", ["কি"])
     assert not starts_with("কী বলব", ["ক"])
+
+
+@pytest.mark.parametrize(
+    ("pattern", "parts"),
+    [
+        (r"\b(stay|break)(ing)? (in )?role\b", ("role",)),
+        (r"\b(as|i am) (an|one)\b", ("as", "i am")),
+        (r"speak(s|ing)", ("speak",)),
+        (r"(?:ab)+x?", ("ab",)),
+        (r"(ab)*", ()),
+        (r"\w+ [ab]?", (" ",)),
+        (r"a|[bc]", ()),
+        (r"(?i)role", ()),
+        (r"(?i:role)", ()),
+        (r"^role", ()),
+    ],
+)
+def test_a_pattern_needs_parts_that_every_match_of_it_holds(pattern: str, parts: tuple[str, ...]) -> None:
+    assert needed_by(pattern) == parts
+
+
+def test_patterns_match_as_they_do_without_a_look_at_their_parts() -> None:
+    patterns = [r"\b(stay|break)(ing)? (in )?role\b", r"^well\b", r"(?i:I see)", r"\w+ing (x|yy)"]
+    for text in ("Staying in role.", "Breaking role", "A role to break", "Well, I see", "oh well", "going YY", "x"):
+        assert list(matching(text, patterns)) == [p for p in patterns if re.search(p, text.casefold())]
