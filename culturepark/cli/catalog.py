@@ -42,6 +42,9 @@ def check(
     Cultures among the files are known to the cards among them. A language is refused (exit code 2) if a model too small
     to be asked would be mined too badly in it.
     """
+    import gc
+
+    gc.set_threshold(50_000)  # all that is read is kept to the end; looking for cycles in it took a tenth of the time
     from culturepark.catalog import scenarios as catalog
     from culturepark.catalog.cultures import cultures_among
     from culturepark.catalog.files import begins_with, shown

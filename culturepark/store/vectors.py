@@ -39,24 +39,25 @@ async def vectors_of(store: Store, embedder: Embedder, texts: Sequence[str], *, 
     if not different:
         return np.zeros((0, 1), np.float32)
     if embedder.identity is None:
-        vectors = dict(zip(different, await embedder.embed(different), strict=True))
-    else:
-        identity, vectors = best_known(store, embedder.identity, different)
-        by_identity = {identity: vectors}
-        at_once = EMBEDDED_AT_ONCE
-        if embedder.method == "endpoint":  # each answer comes from one model
-            at_once = min(at_once, Endpoint.batch)
-        while missing := [text for text in different if text not in vectors][:at_once]:
-            new = dict(zip(missing, await embedder.embed(missing), strict=True))
-            if not all(np.isfinite(row).all() for row in new.values()):
-                raise BadAnswer(f"{embedder.identity}: vectors that hold no numbers")
-            if embedder.identity != identity:  # the endpoint now has another model under the same name
-                identity = embedder.identity
-                vectors = by_identity.setdefault(identity, known(store, identity, different))
-            size = len(new[missing[0]])
-            for text in [text for text, vector in vectors.items() if len(vector) != size]:
-                del vectors[text]
-            vectors.update(remember(store, identity, new) if keep else rounded(new))
+        made = await embedder.embed(different)
+        places = {text: place for place, text in enumerate(different)}
+        return made if len(different) == len(texts) else made[[places[text] for text in texts]]
+    identity, vectors = best_known(store, embedder.identity, different)
+    by_identity = {identity: vectors}
+    at_once = EMBEDDED_AT_ONCE
+    if embedder.method == "endpoint":  # each answer comes from one model
+        at_once = min(at_once, Endpoint.batch)
+    while missing := [text for text in different if text not in vectors][:at_once]:
+        new = dict(zip(missing, await embedder.embed(missing), strict=True))
+        if not all(np.isfinite(row).all() for row in new.values()):
+            raise BadAnswer(f"{embedder.identity}: vectors that hold no numbers")
+        if embedder.identity != identity:  # the endpoint now has another model under the same name
+            identity = embedder.identity
+            vectors = by_identity.setdefault(identity, known(store, identity, different))
+        size = len(new[missing[0]])
+        for text in [text for text, vector in vectors.items() if len(vector) != size]:
+            del vectors[text]
+        vectors.update(remember(store, identity, new) if keep else rounded(new))
     return np.stack([vectors[text] for text in texts])
 
 
