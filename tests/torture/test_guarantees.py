@@ -158,7 +158,7 @@ def test_a_bug_is_told_and_stored_without_the_key_in_it(
         patched.setattr(Journal, "add_turn", broken)
         done = [cli("simulate", "short.yaml", "--model", f"openai:test@{endpoint.url}", "--run-id", "a")]
         patched.setattr(Store, "run", broken)
-        done.append(cli("export", "a", "--out", "rows"))
+        done.append(cli("export", "a", "--format", "trl", "--out", "rows"))
     done += [cli("runs"), cli("stats", "a"), cli("replay", "a")]
     assert "a bug" in done[0].err
     assert "a bug" in done[1].err
