@@ -201,6 +201,8 @@ class TurnTrace(TalkTrace):
 def whole(row: Stored, decode: tuple[str, ...] = (), leave_out: tuple[str, ...] = ()) -> JsonObject:
     """Return a row as JSON; columns named in `decode` hold JSON and are unpacked."""
     data = row.model_dump(exclude=set(leave_out))
+    # Columns come in the order of the file, which an older store has otherwise, or in that of the ORM, which has none.
+    data = {name: data[name] for name in sorted(data, key=lambda name: (name != "id", name))}
     for name in decode:
         data[name] = json.loads(data[name]) if data[name] else data[name]
     return data
