@@ -109,7 +109,7 @@ def join(
     """Carry a run on as one of its workers, print its outcome, and return the exit code.
 
     Args:
-        concurrency: dialogues at once; None for the run's own number.
+        concurrency: requests in flight at once; None for the run's own number.
         lease: seconds after which this worker has ended if it was not heard of; None for the usual.
     """
     failure = None

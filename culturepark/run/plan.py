@@ -271,7 +271,7 @@ def settings_of(row: RunRow) -> Settings:
 
 
 def with_concurrency(settings: str, concurrency: int) -> str:
-    """Return the column of a run's settings with another number of dialogues at once."""
+    """Return the column of a run's settings with another number of requests in flight."""
     return json.dumps(json.loads(settings) | {"concurrency": concurrency}, sort_keys=True)
 
 
