@@ -53,7 +53,9 @@ HoldOut = Annotated[
         "Repeatable.",
     ),
 ]
-Concurrency = Annotated[int | None, typer.Option(min=1, max=512, help="Requests in flight at once (4 local, 16 remote).")]
+Concurrency = Annotated[
+    int | None, typer.Option(min=1, max=512, help="Requests in flight at once (4 local, 16 remote).")
+]
 LastStage = Annotated[Until, typer.Option(help="Last stage to do.")]
 RunName = Annotated[str | None, typer.Option(metavar="ID", help="Name the run; if it exists, go on with it.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Forecast calls, tokens and cost; ask nothing.")]

@@ -22,7 +22,8 @@ Example: culturepark work pilot --idle 600 --store postgresql+psycopg://park@db.
 def work(
     run_id: RunId,
     concurrency: Annotated[
-        int | None, typer.Option(min=1, max=512, help="Requests in flight at once of this worker; else the run's own number.")
+        int | None,
+        typer.Option(min=1, max=512, help="Requests in flight at once of this worker; else the run's own number."),
     ] = None,
     idle: Annotated[
         float, typer.Option(min=0, max=86_400, metavar="SECONDS", help="Wait so long for a run that is not there yet.")
