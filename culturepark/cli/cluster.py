@@ -12,6 +12,7 @@ from culturepark.cli.execution import tell_outcome
 from culturepark.cli.options import Fleet
 from culturepark.cli.progress import EVERY
 from culturepark.domain import Status
+from culturepark.glossary import counted
 from culturepark.run import cluster
 from culturepark.run.workers import check_shared, is_over
 from culturepark.store.crew import Crew
@@ -49,7 +50,8 @@ def carry_on_with(
         store.set_run(row.id, Status.PENDING, None)
     with cluster.connected(fleet.address) as ray, store.database.share(row.id, patience=10), heard() as stopped:
         if not is_over(store, store.run(row.id)):
-            tell(f"run {row.id}: {count} workers on Ray; simulated people, no evidence of what real people think")
+            at_work = counted(count, "worker")
+            tell(f"run {row.id}: {at_work} on Ray; simulated people, no evidence of what real people think")
             failures = cluster.supervise(ray, job, count, lambda text: tell(safe(text)), stopped, progress(store, row))
     return tell_outcome(store, row, cluster.worst(failures), as_json, {})
 

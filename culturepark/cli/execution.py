@@ -241,7 +241,8 @@ def tell_summary(stats: RunStats, failure: CultureparkError | None, option: str)
     if stats.status == Status.FAILED:
         tell(f"{stats.stop_reason}; go on with: culturepark resume {stats.run}{option}")
     if failure:
-        tell_failure(failure, stats.run, option)
+        # A run that goes on is in the hands of other workers.
+        tell_failure(failure, stats.run, option, "work" if stats.status == Status.RUNNING else "resume")
     elif not stats.samples.kept and stats.stop_reason == "completed":
         refused = stats.calls.refused_by_guard
         why = ""
@@ -261,9 +262,9 @@ def tell_summary(stats: RunStats, failure: CultureparkError | None, option: str)
     tell_what_to_expect(stats)
 
 
-def tell_failure(failure: CultureparkError, run_id: str, option: str) -> None:
+def tell_failure(failure: CultureparkError, run_id: str, option: str, again: str = "resume") -> None:
     more = f" {failure.option}" if isinstance(failure, BudgetReached) else ""
-    tell(f"{safe(failure)}\ngo on with: culturepark resume {run_id}{more}{option}")
+    tell(f"{safe(failure)}\ngo on with: culturepark {again} {run_id}{more}{option}")
 
 
 def tell_what_to_expect(stats: RunStats) -> None:

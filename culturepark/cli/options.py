@@ -161,6 +161,18 @@ class Fleet:
         if self.engine == "local" and (self.address or self.workers):
             raise UsageError("--address and --workers go with --engine ray")
 
+    def check_store(self, url: str) -> None:
+        """
+        Raises:
+            UsageError: if the store is a file, which workers cannot share; before one is made.
+        """
+        from culturepark.errors import UsageError
+
+        if self.engine != "local" and not url.startswith("postgresql"):
+            raise UsageError(
+                "--engine ray: several workers need a store on a PostgreSQL server: --store postgresql+psycopg://HOST/DB"
+            )
+
 
 ALONE = Fleet()
 

@@ -264,7 +264,9 @@ def delete_run(store: "Store", named: str, yes: bool) -> int:
         swept = store.delete_run(run.id)
     tell(f"deleted {what}")
     freed = f"{counted(swept, 'piece')} of its requests that no other call has went along; " if swept else ""
-    tell(f"{freed}left behind: exported files, and vectors of its texts, which other runs may use")
+    tell(
+        f"{freed}left behind: vectors of its texts, which other runs may use, and what you exported of it, if anything"
+    )
     return 0
 
 
@@ -444,7 +446,7 @@ def backup(
         write(json.dumps(done.as_json()))
     else:
         write(done.file)
-    tell(f"copied {counted(done.runs, 'run')} and {counted(done.samples, 'sample')}, {done.bytes / 1e6:,.1f} MB")
+    tell(f"copied {counted(done.runs, 'run')} and {counted(done.samples, 'kept sample')}, {done.bytes / 1e6:,.1f} MB")
     return 0
 
 

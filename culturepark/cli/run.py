@@ -110,6 +110,7 @@ def simulate(
 
     check_run_id(run_id)
     fleet.check()
+    fleet.check_store(store_url)
     if fleet.engine != "local" and (preview or dry_run):
         raise UsageError("--preview and --dry-run are done here: leave out --engine")
     if preview and (dry_run or until != "samples"):

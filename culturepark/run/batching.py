@@ -37,7 +37,10 @@ def parse_batch(text: str) -> tuple[str, ...]:
     words = [word.strip() for word in text.split(",") if word.strip()]
     unknown = [word for word in words if word not in (*BATCHES, ALL, NONE)]
     if unknown or not words or (len(words) > 1 and {ALL, NONE} & set(words)):
-        raise UsageError(f"--batch: {', '.join(BATCHES)}, several of them with commas between, or {ALL}, or {NONE}")
+        what = f"{', '.join(unknown)[:120]}: unknown; name " if unknown else ""
+        raise UsageError(
+            f"--batch: {what}{', '.join(BATCHES)}, several of them with commas between, or {ALL}, or {NONE}"
+        )
     if words == [NONE]:
         return ()
     return tuple(word for word in BATCHES if word in words or words == [ALL])

@@ -125,7 +125,7 @@ def supervise(
         look: called every second.
     """
     actor = ray.remote(Worker).options(
-        num_cpus=1,
+        num_cpus=0,  # a worker waits for models, and one for which there is no core would never begin
         max_restarts=-1,
         max_task_retries=-1,
         scheduling_strategy="SPREAD",

@@ -22,6 +22,7 @@ class Backup:
     bytes: int
     runs: int
     samples: int
+    """Those that are kept."""
 
     def as_json(self) -> JsonObject:
         return dict(vars(self))
@@ -107,7 +108,7 @@ def checked(file: Path) -> Backup:
             if version != REVISIONS[-1]:
                 faults.append(f"its schema is {version}")
             (runs,) = db.execute("SELECT count(*) FROM run").fetchone()
-            (samples,) = db.execute("SELECT count(*) FROM sample").fetchone()
+            (samples,) = db.execute("SELECT count(*) FROM sample WHERE status = 'kept'").fetchone()
     except sqlite3.Error as error:
         faults = [str(error)]
     if faults:

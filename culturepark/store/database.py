@@ -238,7 +238,8 @@ class Database:
         held = {"sqlite": held_by_file, "postgresql": held_by_advisory_lock}[self.engine.dialect.name]
         with held(self, name) as holds:
             if not holds:
-                raise StoreError(f"another process is at work on {name}; let it finish, or stop it first")
+                beside = "" if self.engine.dialect.name == "sqlite" else f", or join it: culturepark work {name}"
+                raise StoreError(f"another process is at work on {name}; let it finish, or stop it first{beside}")
             yield
 
     @contextmanager

@@ -271,7 +271,7 @@ def test_nothing_is_begun_where_an_endpoint_has_no_batches(
     [
         (("--batch", "extract"), "embedded (extractor) has no batches"),
         (("--batch", "all"), "has no batches"),
-        (("--batch", "talk"), "--batch: seat, dialogue"),
+        (("--batch", "talk"), "--batch: talk: unknown; name seat, dialogue"),
         (("--batch", "all,verify"), "--batch: seat, dialogue"),
         (("--batch", ""), "--batch: seat, dialogue"),
     ],
