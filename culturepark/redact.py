@@ -20,7 +20,7 @@ KNOWN: dict[str, None] = {}
 IN_PLACE_OF_IT = "[key]"
 MARGIN = 600
 """Characters that a URL's password may have: it is recognised only with the `@` after it."""
-URL = re.compile(r"\w://\S+")
+URL = re.compile(r"(?:postgresql(?:\+\w{1,20})?|\w)://\S+")
 USER = re.compile(r"(?<=://)([^\s/:@]{0,200})(:[^\s@]{0,200})?@(?:[^\s/@]{0,200}@)*")
 QUERY = re.compile(r"(?i)([?&][\w.-]*(?:key|token|secret|passw(?:or)?d|pwd|auth|signature|sig)=)[^&#\s'\"]+")
 
@@ -74,6 +74,10 @@ def shortened(text: str, most: int) -> str:
 
 
 def bare(url: str) -> str:
-    """Return a URL without password and keys. A user without a password may be a token, and goes too."""
-    url = USER.sub(lambda match: f"{match[1]}:***@" if match[2] else "***@", url)
+    """Return a URL without password and keys.
+
+    A user without a password may be a token, and goes too; but not that of a database, whose address would be useless.
+    """
+    named = url.startswith("postgresql") and url.count("@") == 1
+    url = USER.sub(lambda match: f"{match[1]}:***@" if match[2] else match[0] if named else "***@", url)
     return QUERY.sub(r"\1***", url)

@@ -466,3 +466,16 @@ async def test_the_token_of_the_local_server_is_seen_nowhere(monkeypatch: pytest
         assert address(again) != address(model)
     finally:
         await again.close()
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("postgresql+psycopg://park@db/park", "postgresql+psycopg://park@db/park"),
+        ("postgresql+psycopg://park:pw@db/park", "postgresql+psycopg://park:***@db/park"),
+        ("postgresql://park@pw@db/park", "postgresql://***@db/park"),
+        ("https://token@host/v1", "https://***@host/v1"),
+    ],
+)
+def test_a_database_without_a_password_is_shown_as_it_can_be_used(url: str, shown: str) -> None:
+    assert redact(f"--store {url} and more") == f"--store {shown} and more"
