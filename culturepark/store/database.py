@@ -475,7 +475,8 @@ def parsed(url: str) -> URL:
     if made.get_backend_name() == "postgresql":
         return made
     if made.get_backend_name() != "sqlite":
-        raise UsageError(f"--store: a store is SQLite's or PostgreSQL's; {form}")
+        server = "for a server postgresql+psycopg://USER@HOST/DATABASE"
+        raise UsageError(f"--store: a store is SQLite's or PostgreSQL's; {form}, {server}")
     if (
         made.database and "?" in url and "=" not in url.partition("?")[2]
     ):  # the question mark is part of the file's name
